@@ -1,0 +1,4 @@
+//! Response heads and the bodies behind them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::responses(input));
