@@ -1,6 +1,137 @@
 //! `config.json` and environment, checked: a complete [`Config`] or every mistake with its path.
+//!
+//! The file is read into a tree, held against tables that know every member (names, types, limits),
+//! then read into types section by section. Mistakes are collected, never returned at the first.
+//! [`schema`] writes the same tables as a JSON Schema.
+//!
+//! ```
+//! let file = br#"{"providers":{"openai":{"keys":[
+//!     {"name":"main","value":"env.OPENAI_API_KEY","models":["*"],"weigth":1}]}}}"#;
+//! let problems = config::parse(file, &|_| None).expect_err("a slip of the pen");
+//! assert!(problems.to_string().contains(
+//!     "providers.openai.keys[0].weigth: unknown member (did you mean `weight`?)"
+//! ));
+//! ```
 #![forbid(unsafe_code)]
 
+mod client;
+mod custom;
+mod detect;
+mod duration;
+mod file;
+mod identity;
+mod json;
+mod key;
+mod member;
+mod models;
+mod nearest;
+mod network;
+mod problem;
+mod provider;
+mod proxy;
+mod reference;
+mod schema;
 mod secret;
+mod server;
+mod shape;
+mod url;
+mod view;
+mod virtual_key;
 
+pub use client::{Client, Compat, CredentialConflict, HeaderFilter};
+pub use custom::{Custom, PathOverride};
+pub use key::{Alias, Key};
+pub use models::ModelList;
+pub use network::Network;
+pub use problem::{Note, Problem, Problems};
+pub use provider::ProviderConfig;
+pub use proxy::{EnvironmentProxies, ProxyConfig, ProxyKind, ProxyServer};
+pub use schema::schema;
 pub use secret::Secret;
+pub use server::{Driver, Pem, Server, ServerTls};
+pub use url::{Scheme, Url};
+pub use virtual_key::VirtualKey;
+
+use file::{GOVERNANCE, ROOT};
+use problem::Findings;
+use view::{Context, View};
+
+/// A checked configuration: complete, with every default filled in.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How callers are treated.
+    pub client: Client,
+    /// Listening, workers, limits and TLS.
+    pub server: Server,
+    /// Providers that are served, in the order of the file.
+    pub providers: Vec<ProviderConfig>,
+    /// Keys that callers show.
+    pub virtual_keys: Vec<VirtualKey>,
+    /// What is accepted and not active yet.
+    pub inactive: Vec<Note>,
+    /// What is accepted and probably not meant.
+    pub warnings: Vec<Note>,
+    /// Where all this comes from.
+    pub source: Source,
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File,
+    /// The environment alone.
+    Environment,
+}
+
+/// Reads the text of a `config.json`. `env` looks up environment variables.
+pub fn parse(text: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Problems> {
+    let root = json::read(text).map_err(|problem| Problems::sorted(vec![problem]))?;
+    let mut findings = Findings::default();
+    shape::check(&root, &ROOT, &mut findings);
+    let view = View::root(&root, &ROOT);
+    let empty_allows_all = view.integer("version") == 1;
+    let mut context = Context { env, empty_allows_all, findings };
+    let config = read(&view, &mut context);
+    let (warnings, inactive) = context.findings.into_notes()?;
+    Ok(Config { warnings, inactive, ..config })
+}
+
+/// The configuration where there is no file: the mock, and providers with a key in the environment.
+pub fn without_file(env: &dyn Fn(&str) -> Option<String>) -> Config {
+    Config {
+        client: Client::default(),
+        server: Server::default(),
+        providers: detect::providers(env),
+        virtual_keys: Vec::new(),
+        inactive: Vec::new(),
+        warnings: Vec::new(),
+        source: Source::Environment,
+    }
+}
+
+fn read(root: &View<'_>, context: &mut Context<'_>) -> Config {
+    let config = Config {
+        client: client::read(&root.object("client", &client::CLIENT), context),
+        server: server::read(&root.object("server", &server::SERVER), context),
+        providers: provider::read(root, context),
+        virtual_keys: virtual_key::read(&root.object("governance", &GOVERNANCE), context),
+        inactive: Vec::new(),
+        warnings: Vec::new(),
+        source: Source::File,
+    };
+    warn_of_refusals(&config, root, context);
+    config
+}
+
+/// Warns where nothing can succeed.
+fn warn_of_refusals(config: &Config, root: &View<'_>, context: &mut Context<'_>) {
+    if config.providers.is_empty() {
+        context.warn(root.at("providers"), "no provider is active, so every request is refused");
+    }
+    let opens = |key: &VirtualKey| key.is_active && !key.value.is_empty();
+    if config.client.enforce_auth_on_inference && !config.virtual_keys.iter().any(opens) {
+        let why = "virtual keys are enforced and none is active, so every request is refused";
+        context.warn(root.at("client"), why);
+    }
+}

@@ -1,0 +1,79 @@
+//! What the providers that copy OpenAI's chat completions have in common.
+
+use dialect::{Dialect, OpenAiTarget, Operation, ReasoningReplay};
+
+use crate::{Auth, BaseUrl, BodyRules, Endpoint, Flatten, Provider, Replace, When};
+
+/// Base of the rows of OpenAI-compatible hosts.
+pub(crate) const COMPATIBLE: Provider = Provider {
+    name: "",
+    base_url: BaseUrl::PerKey,
+    auth: Auth::Bearer,
+    headers: &[],
+    endpoints: V1,
+    body: BODY,
+    openai: REASONING_CONTENT,
+    models: &[],
+    key_optional: false,
+};
+
+/// Base of the rows of servers that everyone runs for themselves.
+pub(crate) const SELF_HOSTED: Provider =
+    Provider { auth: Auth::OptionalBearer, key_optional: true, ..COMPATIBLE };
+
+/// The endpoints of a base URL without version, as OpenAI has them.
+pub(crate) const V1: &[Endpoint] = &[
+    Endpoint { operation: Operation::ListModels, path: "/v1/models", dialect: None },
+    chat(Operation::ChatCompletion, "/v1/chat/completions"),
+    chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
+];
+
+/// An endpoint that speaks OpenAI's chat completions.
+pub(crate) const fn chat(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint { operation, path, dialect: Some(Dialect::OpenAiChat) }
+}
+
+/// What OpenAI itself wants changed: its smallest output limit and longest `user`, the cache markers
+/// of other vendors, and the product's own `reasoning` object.
+pub(crate) const OPENAI_BODY: BodyRules = BodyRules {
+    lengths_max: &[("user", 64)],
+    strips: &["cache_control"],
+    flattens: &[Flatten { object: "reasoning", member: "effort", to: "reasoning_effort" }],
+    minimums: &[("max_completion_tokens", 16)],
+    ..BodyRules::NONE
+};
+
+/// Beyond that, copies of the API refuse members that only OpenAI has.
+pub(crate) const BODY: BodyRules = BodyRules {
+    drops: &[
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "verbosity",
+        "store",
+        "web_search_options",
+    ],
+    replaces: &[MINIMAL_EFFORT],
+    ..OPENAI_BODY
+};
+
+/// Hosts that take earlier reasoning back as `reasoning_content`: most that took the API over.
+pub(crate) const REASONING_CONTENT: OpenAiTarget = OpenAiTarget {
+    reasoning_replay: ReasoningReplay::ReasoningContent,
+    ..OpenAiTarget::COMPATIBLE
+};
+
+/// Hosts that take it back as `reasoning`.
+pub(crate) const REASONING: OpenAiTarget =
+    OpenAiTarget { reasoning_replay: ReasoningReplay::Reasoning, ..OpenAiTarget::COMPATIBLE };
+
+/// Hosts that refuse it.
+pub(crate) const NO_REASONING: OpenAiTarget =
+    OpenAiTarget { reasoning_replay: ReasoningReplay::Omit, ..OpenAiTarget::COMPATIBLE };
+
+/// For hosts that only know the older name of the output limit.
+pub(crate) const MAX_TOKENS: &[(&str, &str)] = &[("max_completion_tokens", "max_tokens")];
+
+/// `minimal` is an effort of OpenAI alone.
+pub(crate) const MINIMAL_EFFORT: Replace =
+    Replace { member: "reasoning_effort", when: When::Text("minimal"), to: "low" };

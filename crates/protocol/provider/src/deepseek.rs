@@ -1,0 +1,19 @@
+//! DeepSeek, by its OpenAI-compatible surface.
+
+use dialect::Operation;
+
+use crate::compatible::{BODY, COMPATIBLE, MAX_TOKENS, chat};
+use crate::{BaseUrl, BodyRules, Endpoint, Provider};
+
+pub(crate) static PROVIDER: Provider = Provider {
+    name: "deepseek",
+    base_url: BaseUrl::Fixed("https://api.deepseek.com"),
+    endpoints: &[
+        Endpoint { operation: Operation::ListModels, path: "/models", dialect: None },
+        chat(Operation::ChatCompletion, "/chat/completions"),
+        chat(Operation::ChatCompletionStream, "/chat/completions"),
+    ],
+    body: BodyRules { renames: MAX_TOKENS, ..BODY },
+    models: &["deepseek-*"],
+    ..COMPATIBLE
+};

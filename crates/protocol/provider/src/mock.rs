@@ -1,0 +1,18 @@
+//! The built-in provider that answers without any account: the gateway's own control plane.
+
+use dialect::OpenAiTarget;
+
+use crate::compatible::V1;
+use crate::{Auth, BaseUrl, BodyRules, Provider};
+
+pub(crate) static PROVIDER: Provider = Provider {
+    name: "mock",
+    base_url: BaseUrl::Internal,
+    auth: Auth::None,
+    headers: &[],
+    endpoints: V1,
+    body: BodyRules::NONE,
+    openai: OpenAiTarget::COMPATIBLE,
+    models: &["mock-*"],
+    key_optional: true,
+};

@@ -1,0 +1,6 @@
+//! SGLang: a server of one's own; each key names one.
+
+use crate::Provider;
+use crate::compatible::SELF_HOSTED;
+
+pub(crate) static PROVIDER: Provider = Provider { name: "sgl", ..SELF_HOSTED };
