@@ -1,2 +1,50 @@
-//! To be written.
+//! The request pipeline: thirteen stages from a caller's connection to a provider's and back.
+//!
+//! [`Worker`] serves the connections of one thread. `pipeline.rs` is the table of contents: one
+//! straight function per request over the stages in `stages/`, each of which takes what the one
+//! before it made.
 #![forbid(unsafe_code)]
+
+mod caller;
+mod control;
+mod decode;
+mod decompress;
+mod error_body;
+mod extra_fields;
+mod framed;
+mod inference;
+mod inject;
+mod json;
+mod limits;
+mod pipeline;
+mod reject;
+mod reply_head;
+mod retry_after;
+mod routes;
+mod stages;
+mod worker;
+
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use net::{Connection, Service};
+
+pub use worker::Worker;
+
+impl Service for Worker {
+    async fn serve(self: Rc<Self>, connection: Connection) {
+        pipeline::serve(&self, connection).await;
+    }
+}
+
+fn since_epoch() -> std::time::Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn unix_seconds() -> u64 {
+    since_epoch().as_secs()
+}
+
+fn unix_nanoseconds() -> u64 {
+    since_epoch().as_nanos() as u64
+}

@@ -1,2 +1,6 @@
-//! To be written.
+//! What an owner has used and whether there is room for more: exact, shared by all workers.
 #![forbid(unsafe_code)]
+
+mod gate;
+
+pub use gate::{Full, Gate, Permit};

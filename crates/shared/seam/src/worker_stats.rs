@@ -13,6 +13,8 @@ pub struct WorkerStats {
     pub connections_accepted: AtomicU64,
     /// Client connections refused because the worker was full.
     pub connections_refused: AtomicU64,
+    /// Connections the kernel could not hand over (out of descriptors, gone before they were accepted).
+    pub accept_failures: AtomicU64,
     /// Requests under way now.
     pub requests_active: AtomicU64,
     /// Upstream connections idle in the pools.

@@ -1,7 +1,78 @@
 //! Immutable lookup tables, built from the configuration and swapped in whole.
+//!
+//! Whatever can be computed before a request arrives is computed here: header bytes, weights,
+//! pools of keys per model, addresses. [`Builder::build`] makes a [`Snapshot`] from a checked
+//! [`config::Config`]; what must outlive a reload (limits in force, resolved names, connection
+//! counts) is kept in the [`Builder`].
 #![forbid(unsafe_code)]
 
+mod build;
+mod client;
+mod cors;
 mod endpoint;
+mod header_filter;
+mod keys;
+mod upstream;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use build::Builder;
+pub use client::{Client, RequiredHeader};
 pub use config::Secret;
+pub use cors::{Allowed, Cors};
 pub use endpoint::{Address, Endpoint, ProxyHop, ProxyKind, Resolved, Tls};
+pub use header_filter::{HeaderFilter, is_never_forwarded};
+pub use keys::{Key, KeyEndpoint, KeyLabel, KeyTable, Pool};
+pub use upstream::{HeaderLine, KeyHeader, Retry, Service, Upstream};
+
+/// Everything a worker needs to know to serve requests.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Process-wide request settings.
+    pub client: Client,
+    /// Configured providers, sorted by name.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Position in `upstreams` by provider name.
+    by_name: HashMap<Box<str>, usize>,
+    /// The control plane: just another upstream.
+    pub control: Arc<Endpoint>,
+    /// Values of active virtual keys.
+    virtual_keys: HashMap<Box<str>, Arc<VirtualKey>>,
+}
+
+/// A caller's credential issued by the gateway.
+#[derive(Debug)]
+pub struct VirtualKey {
+    /// Id in the configuration.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Refused when false.
+    pub is_active: bool,
+}
+
+impl Snapshot {
+    /// The provider of that exact name.
+    pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(*self.by_name.get(name)?)
+    }
+
+    /// Splits `provider/model` at the first slash when the left part names a configured provider
+    /// or one of the standard ones; else the whole string is a model.
+    pub fn split_model<'a>(&self, model: &'a str) -> (Option<&'a str>, &'a str) {
+        match model.split_once('/') {
+            Some((left, right)) if self.is_provider_name(left) => (Some(left), right),
+            _ => (None, model),
+        }
+    }
+
+    /// The virtual key with that value.
+    pub fn virtual_key(&self, value: &str) -> Option<&Arc<VirtualKey>> {
+        self.virtual_keys.get(value)
+    }
+
+    fn is_provider_name(&self, name: &str) -> bool {
+        self.by_name.contains_key(name) || provider::is_standard(name)
+    }
+}

@@ -1,0 +1,204 @@
+//! What is not inference goes to the control plane, which is an upstream like any other.
+
+use http::Method;
+use net::{Buffer, now};
+use snapshot::Snapshot;
+use std::time::Duration;
+use wire::{BodyLength, BodyReader};
+
+use crate::framed::Framed;
+use crate::pipeline::{Next, Session, answer, method_label};
+use crate::reject::{Kind, Reject};
+use crate::reply_head::{Framing, ReplyContext, push_header};
+use crate::routes::Family;
+use crate::stages::prepare::Outbound;
+use crate::stages::read::{self, Request};
+use crate::stages::record::{self, Outline};
+use crate::stages::relay;
+use crate::stages::send::{Answering, Delivery, SendError, broken, send};
+use crate::worker::{Active, Worker};
+
+/// The control plane has this long to answer.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Headers between two hops only; they are never passed on.
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "expect",
+];
+
+/// Passes a request on and its reply back.
+pub(crate) async fn forward(
+    worker: &Worker,
+    session: &mut Session,
+    snapshot: &Snapshot,
+    mut context: ReplyContext,
+    active: &Active<'_>,
+) -> Next {
+    let mut outline = Outline {
+        method: method_label(&session.head),
+        // The control plane knows its own templates; raw paths are no labels.
+        route: "other",
+        status: 200,
+        request_bytes: 0,
+        response_bytes: 0,
+        began: active.began(),
+    };
+    let served = exchange(session, snapshot, &mut context, &mut outline).await;
+    let next = match served {
+        Ok(next) => next,
+        Err(reject) if reject.kind == Kind::Cancelled => Next::Abort,
+        Err(reject) => {
+            outline.status = reject.status;
+            answer(session, &mut context, Family::Base, &reject, b"").await
+        }
+    };
+    worker.record(record::event(outline, None));
+    next
+}
+
+async fn exchange(
+    session: &mut Session,
+    snapshot: &Snapshot,
+    context: &mut ReplyContext,
+    outline: &mut Outline,
+) -> Result<Next, Reject> {
+    let request = read::body(&mut session.client, &session.head, &snapshot.client, false).await?;
+    outline.request_bytes = request.body().len() as u64;
+    let answering = ask(session, snapshot, &request).await?;
+    outline.status = session.reply_head.status();
+    pass(session, context, outline, answering).await
+}
+
+async fn ask(
+    session: &mut Session,
+    snapshot: &Snapshot,
+    request: &Request,
+) -> Result<Answering, Reject> {
+    let deadline = now() + CONTROL_TIMEOUT;
+    for is_fresh in [false, true] {
+        let bytes = outbound(session, request);
+        let delivery = Delivery { endpoint: &snapshot.control, is_fresh, deadline };
+        let outbound = Outbound { bytes, notes: None };
+        let sent = send(&mut session.client, &delivery, outbound, 0, &mut session.reply_head).await;
+        match sent {
+            Ok(answering) => return Ok(answering),
+            Err(SendError::Stale) if !is_fresh => {}
+            Err(SendError::Stale) => break,
+            Err(SendError::Failed(reject)) => {
+                let kind =
+                    if reject.kind == Kind::Cancelled { Kind::Cancelled } else { Kind::Internal };
+                return Err(Reject::new(kind, "the control plane did not answer"));
+            }
+        }
+    }
+    Err(Reject::new(Kind::Internal, "the control plane did not answer"))
+}
+
+fn outbound(session: &Session, request: &Request) -> Buffer {
+    let bytes = request.bytes.as_slice();
+    let head = &session.head;
+    let body = request.body();
+    let mut out = Buffer::with_capacity(head.len() + body.len() + 256);
+    out.extend_from_slice(head.method().as_str().as_bytes());
+    out.extend_from_slice(b" ");
+    out.extend_from_slice(head.path(bytes).as_bytes());
+    if let Some(query) = head.query(bytes) {
+        out.extend_from_slice(b"?");
+        out.extend_from_slice(query.as_bytes());
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in head.headers(bytes) {
+        let is_hop = HOP_BY_HOP.iter().any(|hop| hop.eq_ignore_ascii_case(name));
+        if !is_hop && !name.eq_ignore_ascii_case("x-forwarded-for") {
+            push_header(&mut out, name, value);
+        }
+    }
+    if let Some(peer) = session.client.peer() {
+        push_header(&mut out, "x-forwarded-for", peer.ip().to_string().as_bytes());
+    }
+    push_header(&mut out, "content-length", body.len().to_string().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(body);
+    out
+}
+
+/// Passes the reply back as it comes.
+async fn pass(
+    session: &mut Session,
+    context: &mut ReplyContext,
+    outline: &mut Outline,
+    mut answering: Answering,
+) -> Result<Next, Reject> {
+    let Session { client, reply_head, head, .. } = session;
+    let method = if context.is_head { Method::HEAD } else { head.method().clone() };
+    let length = reply_head.body(&method);
+    let framing = match length {
+        BodyLength::Fixed(bytes) => Framing::Length(bytes),
+        BodyLength::None => framing_without_body(reply_head.status(), context),
+        BodyLength::Chunked | BodyLength::UntilClose => context.open_framing(),
+    };
+    let mut out = Framed { framing, ..Framed::default() };
+    let connection = &mut answering.upstream.connection;
+    context.begin(reply_head.status(), &mut out.bytes);
+    for (name, value) in reply_head.headers(connection.input()) {
+        if !HOP_BY_HOP.iter().any(|hop| hop.eq_ignore_ascii_case(name)) {
+            push_header(&mut out.bytes, name, value);
+        }
+    }
+    context.end(framing, &mut out.bytes);
+    connection.consume(reply_head.len());
+    let mut body = BodyReader::new(length);
+    loop {
+        let step = body.next(connection.input()).map_err(|_| unreadable())?;
+        out.push(connection.input().get(step.data.clone()).unwrap_or_default());
+        connection.consume(step.consumed);
+        if step.is_end {
+            break;
+        }
+        if step.consumed == 0 || connection.input().is_empty() {
+            relay::write(client, out.take(), context.send_timeout).await?;
+            match connection.fill().await {
+                Ok(1..) => {}
+                Ok(0) if body.close().is_ok() => break,
+                // The head is out: a reply cut short can only be shown by cutting the connection.
+                Ok(0) => return Ok(Next::Abort),
+                Err(error) => {
+                    let _ = broken(client, &error);
+                    return Ok(Next::Abort);
+                }
+            }
+        }
+    }
+    out.end();
+    outline.response_bytes = out.body_bytes;
+    relay::write(client, out.take(), context.send_timeout).await?;
+    if body.is_complete() && reply_head.keeps_alive() && connection.input().is_empty() {
+        drop(answering.pair);
+        answering.upstream.checkin();
+    }
+    Ok(if context.keeps_alive { Next::Request } else { Next::Close })
+}
+
+/// A reply to HEAD, or one of a status that has no body, promises none; any other says zero.
+fn framing_without_body(status: u16, context: &ReplyContext) -> Framing {
+    match status {
+        204 | 304 => Framing::Empty,
+        _ if context.is_head => Framing::Empty,
+        _ => Framing::Length(0),
+    }
+}
+
+#[cold]
+fn unreadable() -> Reject {
+    Reject::new(Kind::Internal, "the control plane's reply cannot be read")
+}

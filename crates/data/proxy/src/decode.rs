@@ -1,0 +1,38 @@
+//! Compressed request bodies, decoded in place.
+
+use crate::caller::CallerHeaders;
+use crate::decompress::{self, Failure, coding};
+use crate::reject::{Kind, Reject};
+use crate::stages::read::Request;
+
+/// Decodes the body by its `Content-Encoding`, if it has one.
+pub(crate) fn body(
+    request: &mut Request,
+    headers: &CallerHeaders,
+    bytes_max: u64,
+) -> Result<(), Reject> {
+    let Some(at) = headers.content_encoding.clone() else { return Ok(()) };
+    let value = request.bytes.as_slice().get(at).unwrap_or_default();
+    let value = String::from_utf8_lossy(value).into_owned();
+    let Ok(coding) = coding(&value) else {
+        return Err(invalid(&format!("unknown content encoding {value}")));
+    };
+    let Some(coding) = coding else { return Ok(()) };
+    let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    match decompress::decode(coding, request.body(), bytes_max) {
+        Ok(body) => {
+            request.replace_body(body);
+            Ok(())
+        }
+        Err(Failure::TooLarge) => {
+            let message = "the decompressed request body is too large";
+            Err(Reject::new(Kind::BodyTooLarge, message))
+        }
+        Err(Failure::Invalid(error)) => Err(invalid(&error)),
+    }
+}
+
+#[cold]
+fn invalid(error: &str) -> Reject {
+    Reject::new(Kind::Malformed, format!("invalid compressed request body: {error}"))
+}

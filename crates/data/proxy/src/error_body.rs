@@ -1,0 +1,205 @@
+//! Refusals as the caller's SDK expects them: the product's error JSON, or the vendor's own shape.
+
+use dialect::{Dialect, ErrorReply};
+use net::Buffer;
+use sonic_rs::JsonValueTrait;
+
+use crate::extra_fields::{Routed, push_routed};
+use crate::json::{push_number, push_string};
+use crate::reject::Reject;
+use crate::routes::Family;
+
+/// Bytes of a provider's text that an error message may repeat.
+const SNIPPET_BYTES_MAX: usize = 512;
+
+/// The body of an error reply.
+pub(crate) fn write(
+    family: Family,
+    reject: &Reject,
+    routed: Option<&Routed<'_>>,
+    out: &mut Buffer,
+) {
+    match family {
+        Family::Base | Family::OpenAi => write_product(reject, routed, out),
+        Family::Anthropic => write_anthropic(reject, out),
+    }
+}
+
+/// An error inside a stream that has begun, as frames of the caller's dialect.
+pub(crate) fn write_stream(
+    family: Family,
+    reject: &Reject,
+    routed: Option<&Routed<'_>>,
+    out: &mut Buffer,
+) {
+    match family {
+        Family::Base | Family::OpenAi => {
+            out.extend_from_slice(b"data: ");
+            write_product(reject, routed, out);
+            out.extend_from_slice(b"\n\n");
+            if family == Family::Base {
+                out.extend_from_slice(b"data: [DONE]\n\n");
+            }
+        }
+        Family::Anthropic => {
+            let mut frames = Vec::new();
+            dialect::write_stream_error(Dialect::AnthropicMessages, &said(reject), &mut frames);
+            out.extend_from_slice(&frames);
+        }
+    }
+}
+
+/// What the refusal says, by the provider's word where there is one.
+fn said(reject: &Reject) -> ErrorReply<'_> {
+    match &reject.reply {
+        Some(reply) => dialect::read_error(reply.dialect, reject.status, &reply.body),
+        None => ErrorReply {
+            status: reject.status,
+            kind: reject.kind.error_type().map(Into::into),
+            code: reject.kind.code().map(Into::into),
+            message: (*reject.public).into(),
+            param: None,
+            raw: &[],
+        },
+    }
+}
+
+fn write_anthropic(reject: &Reject, out: &mut Buffer) {
+    if let Some(reply) = &reject.reply
+        && reply.dialect == Dialect::AnthropicMessages
+        && is_anthropic_error(&reply.body)
+    {
+        return out.extend_from_slice(&reply.body);
+    }
+    let mut body = Vec::new();
+    dialect::write_error(Dialect::AnthropicMessages, &said(reject), &mut body);
+    out.extend_from_slice(&body);
+}
+
+fn is_anthropic_error(body: &[u8]) -> bool {
+    sonic_rs::get(body, ["error", "message"]).is_ok_and(|message| message.is_str())
+}
+
+/// The product's error JSON.
+fn write_product(reject: &Reject, routed: Option<&Routed<'_>>, out: &mut Buffer) {
+    out.extend_from_slice(b"{");
+    if let Some(policy) = reject.kind.policy() {
+        out.extend_from_slice(b"\"type\":");
+        push_string(out, policy);
+        out.extend_from_slice(b",");
+    }
+    out.extend_from_slice(b"\"is_bifrost_error\":");
+    out.extend_from_slice(if reject.kind.is_ours() { b"true" } else { b"false" });
+    out.extend_from_slice(b",\"status_code\":");
+    push_number(out, u64::from(reject.status));
+    out.extend_from_slice(b",\"error\":");
+    write_error_member(reject, out);
+    out.extend_from_slice(b",\"extra_fields\":{");
+    match routed {
+        Some(routed) => push_routed(out, routed),
+        None => out.extend_from_slice(b"\"routing_info\":{}"),
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// `error`: the known members first, then whatever else the provider said.
+fn write_error_member(reject: &Reject, out: &mut Buffer) {
+    let error = said(reject);
+    let mut separator = "{";
+    let mut member = |out: &mut Buffer, name: &str, value: &str| {
+        out.extend_from_slice(separator.as_bytes());
+        push_string(out, name);
+        out.extend_from_slice(b":");
+        push_string(out, value);
+        separator = ",";
+    };
+    if let Some(kind) = &error.kind {
+        member(out, "type", kind);
+    }
+    if let Some(code) = &error.code {
+        member(out, "code", code);
+    }
+    member(out, "message", &error.message);
+    if let Some(param) = &error.param {
+        member(out, "param", param);
+    }
+    let own = sonic_rs::get(error.raw, ["error"]).ok();
+    let others = own.filter(|own| own.is_object()).and_then(|own| own.into_object_iter());
+    for (name, value) in others.into_iter().flatten().filter_map(Result::ok) {
+        if !matches!(&*name, "type" | "code" | "message" | "param") {
+            out.extend_from_slice(b",");
+            push_string(out, &name);
+            out.extend_from_slice(b":");
+            out.extend_from_slice(value.as_raw_str().as_bytes());
+        }
+    }
+    out.extend_from_slice(b"}");
+}
+
+/// The beginning of a provider's text for an error message, cut at a character.
+pub(crate) fn snippet(body: &[u8]) -> String {
+    let end = body.len().min(SNIPPET_BYTES_MAX);
+    let text = String::from_utf8_lossy(body.get(..end).unwrap_or_default());
+    text.trim_end_matches('\u{fffd}').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use sonic_rs::Value;
+
+    use super::*;
+    use crate::reject::{Kind, ProviderError};
+
+    fn rendered(family: Family, reject: &Reject) -> Value {
+        let mut out = Buffer::new();
+        write(family, reject, None, &mut out);
+        sonic_rs::from_slice(out.as_slice()).unwrap()
+    }
+
+    fn refused(dialect: Dialect, status: u16, body: &str) -> Reject {
+        let reply = ProviderError {
+            dialect,
+            body: body.into(),
+            header_lines: Vec::new(),
+            retry_after_ms: None,
+        };
+        Reject { status, reply: Some(Box::new(reply)), ..Reject::new(Kind::Refused, "") }
+    }
+
+    #[test]
+    fn a_providers_error_keeps_all_it_says() {
+        let body =
+            r#"{"error":{"message":"no","type":"t","code":42,"param":null,"inner":{"a":[1]}}}"#;
+        let json = rendered(Family::Base, &refused(Dialect::OpenAiChat, 429, body));
+        assert_eq!(json["status_code"].as_u64(), Some(429));
+        assert_eq!(json["is_bifrost_error"].as_bool(), Some(false));
+        assert_eq!(json["error"]["message"].as_str(), Some("no"));
+        assert_eq!(json["error"]["code"].as_str(), Some("42"));
+        assert_eq!(json["error"]["inner"]["a"][0].as_u64(), Some(1));
+        assert!(json["extra_fields"]["routing_info"].is_object());
+    }
+
+    #[test]
+    fn a_policy_names_itself() {
+        let json = rendered(Family::OpenAi, &Reject::new(Kind::Unauthenticated, "key"));
+        assert_eq!(json["type"].as_str(), Some("virtual_key_required"));
+        assert_eq!(json["status_code"].as_u64(), Some(401));
+    }
+
+    #[test]
+    fn anthropics_callers_get_anthropics_shape() {
+        let json = rendered(Family::Anthropic, &Reject::new(Kind::Dropped, "later"));
+        assert_eq!(json["type"].as_str(), Some("error"));
+        assert_eq!(json["error"]["message"].as_str(), Some("later"));
+        let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"},"x":1}"#;
+        let json = rendered(Family::Anthropic, &refused(Dialect::AnthropicMessages, 529, body));
+        assert_eq!(json["x"].as_u64(), Some(1));
+    }
+
+    #[test]
+    fn snippets_are_cut_at_a_character() {
+        let text = "é".repeat(SNIPPET_BYTES_MAX);
+        assert_eq!(snippet(&text.as_bytes()[1..]).chars().filter(|c| *c == '\u{fffd}').count(), 1);
+        assert_eq!(snippet(text.as_bytes()).len(), SNIPPET_BYTES_MAX);
+    }
+}

@@ -1,0 +1,129 @@
+//! `extra_fields`: what the gateway says about itself inside a reply's body.
+
+use std::time::Duration;
+
+use dialect::Operation;
+use net::Buffer;
+
+use crate::json::{push_number, push_string};
+
+/// What is told about a request that reached a provider.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Routed<'r> {
+    pub(crate) operation: Operation,
+    pub(crate) provider: &'r str,
+    /// Model as the caller named it, without provider.
+    pub(crate) model: &'r str,
+    /// Model id on the wire.
+    pub(crate) resolved_model: &'r str,
+    /// Name of the key, where there is one.
+    pub(crate) key: Option<&'r str>,
+    /// Set when a fallback served: provider and model of the primary.
+    pub(crate) primary: Option<(&'r str, &'r str)>,
+}
+
+/// The member for one request; latency and chunk index are filled in per reply or chunk.
+#[derive(Debug)]
+pub(crate) struct ExtraFields {
+    /// `"extra_fields":{…,"latency":`
+    before_latency: Vec<u8>,
+}
+
+impl ExtraFields {
+    /// Renders what stays the same over a reply.
+    pub(crate) fn new(routed: &Routed<'_>) -> Self {
+        let mut out = Buffer::with_capacity(512);
+        out.extend_from_slice(b"\"extra_fields\":{");
+        push_routed(&mut out, routed);
+        out.extend_from_slice(b",\"latency\":");
+        Self { before_latency: out.as_slice().to_vec() }
+    }
+
+    /// Shows the provider's own body in `raw_response`.
+    pub(crate) fn with_raw_response(mut self, raw: Option<&[u8]>) -> Self {
+        const OPEN: &[u8] = b"\"extra_fields\":{";
+        if let Some(raw) = raw {
+            let mut rendered = [OPEN, b"\"raw_response\":", raw.trim_ascii(), b","].concat();
+            rendered.extend_from_slice(self.before_latency.get(OPEN.len()..).unwrap_or_default());
+            self.before_latency = rendered;
+        }
+        self
+    }
+
+    /// Writes `"extra_fields":{…}`. `latency`: of the whole reply, or since the last chunk.
+    pub(crate) fn write(&self, latency: Duration, chunk_index: u64, out: &mut Buffer) {
+        out.extend_from_slice(&self.before_latency);
+        push_number(out, latency.as_millis() as u64);
+        out.extend_from_slice(b",\"chunk_index\":");
+        push_number(out, chunk_index);
+        out.extend_from_slice(b"}");
+    }
+
+    /// The same for a writer that collects into a vector.
+    pub(crate) fn write_vec(&self, latency: Duration, chunk_index: u64, out: &mut Vec<u8>) {
+        let mut number = itoa::Buffer::new();
+        out.extend_from_slice(&self.before_latency);
+        out.extend_from_slice(number.format(latency.as_millis() as u64).as_bytes());
+        out.extend_from_slice(b",\"chunk_index\":");
+        out.extend_from_slice(number.format(chunk_index).as_bytes());
+        out.extend_from_slice(b"}");
+    }
+}
+
+/// The members that replies and errors share, without braces.
+pub(crate) fn push_routed(out: &mut Buffer, routed: &Routed<'_>) {
+    let text = |out: &mut Buffer, before: &str, value: &str| {
+        out.extend_from_slice(before.as_bytes());
+        push_string(out, value);
+    };
+    text(out, "\"request_type\":", routed.operation.name());
+    text(out, ",\"routing_info\":{\"provider\":", routed.provider);
+    text(out, ",\"model\":", routed.model);
+    if let Some(key) = routed.key {
+        text(out, ",\"key\":", key);
+    }
+    if routed.resolved_model != routed.model {
+        text(out, ",\"resolved_key_alias\":{\"model_id\":", routed.resolved_model);
+        out.extend_from_slice(b"}");
+    }
+    if let Some((provider, model)) = routed.primary {
+        text(out, ",\"is_fallback\":true,\"primary_provider\":", provider);
+        text(out, ",\"primary_model\":", model);
+    }
+    text(out, "},\"provider\":", routed.provider);
+    text(out, ",\"original_model_requested\":", routed.model);
+    text(out, ",\"resolved_model_used\":", routed.resolved_model);
+}
+
+#[cfg(test)]
+mod tests {
+    use sonic_rs::{JsonValueTrait, Value};
+
+    use super::*;
+
+    #[test]
+    fn a_fallback_names_its_primary() {
+        let fields = ExtraFields::new(&Routed {
+            operation: Operation::ChatCompletion,
+            provider: "anthropic",
+            model: "fast",
+            resolved_model: "claude-haiku",
+            key: Some("key \"one\""),
+            primary: Some(("openai", "gpt-4o")),
+        });
+        let mut out = Vec::new();
+        fields.write_vec(Duration::from_millis(1234), 7, &mut out);
+        let json: Value =
+            sonic_rs::from_str(&format!("{{{}}}", String::from_utf8(out).unwrap())).unwrap();
+        let extra = &json["extra_fields"];
+        assert_eq!(extra["latency"].as_u64(), Some(1234));
+        assert_eq!(extra["chunk_index"].as_u64(), Some(7));
+        assert_eq!(extra["routing_info"]["key"].as_str(), Some("key \"one\""));
+        assert_eq!(
+            extra["routing_info"]["resolved_key_alias"]["model_id"].as_str(),
+            Some("claude-haiku")
+        );
+        assert_eq!(extra["routing_info"]["primary_model"].as_str(), Some("gpt-4o"));
+        assert_eq!(extra["resolved_model_used"].as_str(), Some("claude-haiku"));
+    }
+}

@@ -1,0 +1,393 @@
+//! Stages 6 to 10 over all targets of a request: permits, attempts, and the verdicts between them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dialect::{Dialect, Operation};
+use meter::Permit;
+use net::{Buffer, Connection, now};
+use seam::Rotation;
+use snapshot::{Service, Snapshot, Upstream};
+use wire::{RequestHead, ResponseHead};
+
+use crate::caller::CallerHeaders;
+use crate::extra_fields::{ExtraFields, Routed};
+use crate::reject::{Kind, Reject};
+use crate::reply_head::push_header;
+use crate::routes::{Family, Route};
+use crate::stages::choose::{KeyDraw, Target, keys};
+use crate::stages::judge::{Standing, Verdict, judge, trail_reason};
+use crate::stages::open::{Expectation, Reply, open};
+use crate::stages::peek::{Ask, Member};
+use crate::stages::prepare::{Attempt, Source, prepare};
+use crate::stages::read::{Request, gone};
+use crate::stages::record::Account;
+use crate::stages::send::{Delivery, SendError, send};
+use crate::stages::splice::Edits;
+use crate::worker::Worker;
+
+/// While something is waited for on purpose, the caller's presence is checked this often.
+const PRESENCE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Everything the attempts of one request share.
+pub(crate) struct Call<'c> {
+    pub(crate) worker: &'c Worker,
+    pub(crate) snapshot: &'c Snapshot,
+    pub(crate) route: &'static Route,
+    pub(crate) operation: Operation,
+    pub(crate) client: &'c mut Connection,
+    pub(crate) reply_head: &'c mut ResponseHead,
+    pub(crate) edits: &'c mut Edits,
+    pub(crate) head: &'c RequestHead,
+    pub(crate) headers: &'c CallerHeaders,
+    pub(crate) request: &'c Request,
+    pub(crate) members: &'c [Member],
+    pub(crate) ask: &'c Ask<'c>,
+    pub(crate) began: Instant,
+    pub(crate) account: &'c mut Account,
+}
+
+/// A reply worth sending, and what sending it needs.
+pub(crate) struct Served {
+    pub(crate) reply: Reply,
+    pub(crate) dialect: Dialect,
+    pub(crate) stream_idle: Duration,
+    pub(crate) fallback_id: String,
+    /// Held until a unary reply is through; streams give it back once they run.
+    pub(crate) _permit: Option<Permit>,
+}
+
+/// Tries the targets one after the other. When all fail the first one's error is the answer.
+pub(crate) async fn serve(mut call: Call<'_>, targets: &[Target<'_>]) -> Result<Served, Reject> {
+    let mut primary = None;
+    for (index, target) in targets.iter().enumerate() {
+        call.account.begin_target(call.worker, targets, index);
+        let has_fallback = index + 1 < targets.len() && call.request.total_bytes.is_none();
+        match serve_target(&mut call, target, index, has_fallback).await {
+            Ok(served) => return Ok(served),
+            Err(reject) if !reject.kind.falls_back() || !has_fallback && primary.is_none() => {
+                return Err(reject);
+            }
+            Err(reject) => {
+                primary.get_or_insert(reject);
+            }
+        }
+    }
+    match primary {
+        Some(reject) => Err(reject),
+        None => Err(Reject::new(Kind::Internal, "there was no target")),
+    }
+}
+
+/// Tries one target with its own keys and retries.
+async fn serve_target(
+    call: &mut Call<'_>,
+    target: &Target<'_>,
+    index: usize,
+    has_fallback: bool,
+) -> Result<Served, Reject> {
+    let upstream = match &target.upstream {
+        Ok(upstream) => *upstream,
+        Err(unknown) => return Err(Reject::new(unknown.kind, unknown.public.clone())),
+    };
+    let service = upstream.service(call.operation).ok_or_else(|| unsupported(call, upstream))?;
+    let direct_key = direct_key_line(call, upstream, index);
+    let bytes = call.request.bytes.as_slice();
+    // Pins are meant for the primary's keys.
+    let pin = call.headers.pin(bytes).filter(|_| index == 0);
+    let mut draw = match &direct_key {
+        Some(_) => None,
+        None => keys(upstream, &target.model, pin, call.worker.random())?,
+    };
+    let permit = admit(call, upstream).await?;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let may_retry =
+            (attempts <= upstream.retry.max && call.request.total_bytes.is_none()) || has_fallback;
+        let key = draw.as_ref().and_then(KeyDraw::key);
+        let model = key.and_then(|key| key.alias(&target.model));
+        let attempt = Attempt {
+            upstream,
+            service,
+            key,
+            direct_key: direct_key.as_deref(),
+            model: model.map_or(&*target.model, |alias| alias),
+        };
+        call.account.begin_attempt(&attempt, model);
+        let failure = match try_once(call, &attempt, &target.model, may_retry).await {
+            Ok(reply) => return Ok(served(call, reply, service, upstream, permit)),
+            Err(failure) => failure,
+        };
+        let standing = Standing {
+            attempts,
+            live_keys: draw.as_ref().map_or(0, KeyDraw::live_others),
+            retry: upstream.retry,
+            random: call.worker.random(),
+        };
+        let verdict = match call.request.total_bytes {
+            None => judge(&failure, &standing),
+            // A body that streamed through is gone.
+            Some(_) => Verdict::GiveUp,
+        };
+        match verdict {
+            Verdict::NextTarget | Verdict::GiveUp => return Err(failure),
+            Verdict::Exhausted => return Err(exhausted(upstream)),
+            Verdict::SameKey(wait) => pause(call, wait).await?,
+            Verdict::ParkKey(wait) => {
+                note_rotation(call, &failure);
+                draw.iter_mut().for_each(|draw| draw.park(call.worker.random()));
+                pause(call, wait).await?;
+            }
+            Verdict::BuryKey => {
+                note_rotation(call, &failure);
+                draw.iter_mut().for_each(|draw| draw.bury(call.worker.random()));
+            }
+        }
+        call.account.retries += 1;
+    }
+}
+
+fn served(
+    call: &Call<'_>,
+    reply: Reply,
+    service: &Service,
+    upstream: &Upstream,
+    permit: Permit,
+) -> Served {
+    let is_stream = matches!(&reply, Reply::Passing(passing) if passing.stream.is_some());
+    Served {
+        reply,
+        dialect: service.dialect,
+        stream_idle: upstream.stream_idle_timeout,
+        fallback_id: format!("{:016x}", call.worker.request_number()),
+        _permit: (!is_stream).then_some(permit),
+    }
+}
+
+/// Stage 7: a place among the requests under way at this provider.
+async fn admit(call: &mut Call<'_>, upstream: &Upstream) -> Result<Permit, Reject> {
+    if let Some(permit) = upstream.gate.try_enter() {
+        return Ok(permit);
+    }
+    let began = Instant::now();
+    let may_wait = !call.snapshot.client.drop_excess_requests;
+    let entered = while_present(call.client, upstream.gate.enter(may_wait)).await?;
+    let waited = began.elapsed();
+    call.account.stages.wait_ns += waited.as_nanos() as u64;
+    call.account.pauses_us += waited.as_micros() as u64;
+    entered.map_err(|_| {
+        let message = format!("request dropped: the queue of provider {} is full", upstream.name);
+        Reject::new(Kind::Dropped, message)
+    })
+}
+
+/// Stages 8 and 9, and a look into the reply.
+async fn try_once(
+    call: &mut Call<'_>,
+    attempt: &Attempt<'_>,
+    reported_model: &str,
+    may_retry: bool,
+) -> Result<Reply, Reject> {
+    let request = call.request;
+    let source = Source {
+        bytes: request.bytes.as_slice(),
+        head: call.head,
+        headers: call.headers,
+        header_filter: &call.snapshot.client.header_filter,
+        dialect: call.route.dialect,
+        body: request.body(),
+        members: call.members,
+        model_at: call.ask.model_at.clone(),
+        is_streaming: call.ask.is_streaming,
+        total_bytes: request.total_bytes,
+    };
+    let deadline = now() + attempt.upstream.request_timeout;
+    let unread = request.total_bytes.map_or(0, |total| total - source.body.len() as u64);
+    for is_fresh in [false, true] {
+        let preparing = Instant::now();
+        let mut outbound = prepare(&source, attempt, call.edits)?;
+        let notes = outbound.notes.take();
+        let sending = Instant::now();
+        call.account.stages.prepare_ns += sending.duration_since(preparing).as_nanos() as u64;
+        let delivery = Delivery { endpoint: attempt.endpoint()?, is_fresh, deadline };
+        let sent = send(call.client, &delivery, outbound, unread, call.reply_head).await;
+        let opened = match sent {
+            Err(SendError::Stale) if !is_fresh => {
+                call.account.upstream_us += sending.elapsed().as_micros() as u64;
+                continue;
+            }
+            Err(SendError::Stale) => Err(closed_again()),
+            Err(SendError::Failed(reject)) => Err(reject),
+            Ok(answering) => {
+                let extra_fields =
+                    ExtraFields::new(&call.account.routed_as(attempt, reported_model));
+                let expectation = Expectation {
+                    dialect: attempt.service.dialect,
+                    caller: call.route.dialect,
+                    notes,
+                    model: reported_model,
+                    extra_fields: &extra_fields,
+                    shows_raw: shows_raw(call, attempt.upstream),
+                    may_retry,
+                    began: call.began,
+                    stream_idle: attempt.upstream.stream_idle_timeout,
+                    fallback_id: "",
+                };
+                open(call.client, answering, call.reply_head, expectation).await
+            }
+        };
+        call.account.upstream_us += sending.elapsed().as_micros() as u64;
+        return opened;
+    }
+    Err(closed_again())
+}
+
+fn shows_raw(call: &Call<'_>, upstream: &Upstream) -> bool {
+    let asked = call.headers.raw_response(call.request.bytes.as_slice());
+    let asked = asked.filter(|_| call.snapshot.client.allow_raw_override);
+    asked.unwrap_or(upstream.send_back_raw_response)
+}
+
+/// The header line of the caller's own key, where that is allowed and asked for; only for the
+/// primary target.
+fn direct_key_line(call: &Call<'_>, upstream: &Upstream, index: usize) -> Option<String> {
+    if index > 0 || !call.snapshot.client.allow_direct_keys {
+        return None;
+    }
+    let key = call.headers.direct_key(call.request.bytes.as_slice())?;
+    Some(upstream.direct_key?.line(key))
+}
+
+/// Waits, as long as the caller is there.
+async fn pause(call: &mut Call<'_>, wait: Duration) -> Result<(), Reject> {
+    call.account.pauses_us += wait.as_micros() as u64;
+    while_present(call.client, net::sleep(wait)).await
+}
+
+/// Runs `future` while the caller is there.
+async fn while_present<F: Future>(client: &Connection, future: F) -> Result<F::Output, Reject> {
+    let mut future = std::pin::pin!(future);
+    loop {
+        let mut interval = std::pin::pin!(net::sleep(PRESENCE_INTERVAL));
+        let first = std::future::poll_fn(|context| {
+            if let std::task::Poll::Ready(output) = future.as_mut().poll(context) {
+                return std::task::Poll::Ready(Some(output));
+            }
+            interval.as_mut().poll(context).map(|()| None)
+        });
+        match first.await {
+            Some(output) => return Ok(output),
+            None if client.is_gone() => return Err(gone()),
+            None => {}
+        }
+    }
+}
+
+fn note_rotation(call: &mut Call<'_>, failure: &Reject) {
+    if let Some(key) = &call.account.key {
+        let rotation = Rotation { key: Arc::clone(key), reason: trail_reason(failure) };
+        call.account.rotations.push(rotation);
+    }
+}
+
+/// The reply's header lines that tell how the request was routed.
+pub(crate) fn header_lines(family: Family, account: &Account, wants_timing: bool) -> Buffer {
+    let mut lines = Buffer::unallocated();
+    if !family.is_drop_in() && !wants_timing {
+        return lines;
+    }
+    let routed = account.routed();
+    if let Some(routed) = routed.filter(|_| family.is_drop_in()) {
+        push_text(&mut lines, "x-bifrost-provider", routed.provider);
+        push_text(&mut lines, "x-bifrost-original-model", routed.model);
+        push_text(&mut lines, "x-bifrost-resolved-model", routed.resolved_model);
+        push_text(&mut lines, "x-bifrost-request-type", routed.operation.name());
+        if account.fallback_index > 0 {
+            let index = account.fallback_index.to_string();
+            push_text(&mut lines, "x-bifrost-fallback-index", &index);
+        }
+    }
+    if wants_timing {
+        push_text(&mut lines, "server-timing", &account.server_timing());
+    }
+    lines
+}
+
+/// Writes a header whose value may come from the caller: what a header cannot hold becomes `?`.
+fn push_text(lines: &mut Buffer, name: &str, value: &str) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+    if value.bytes().all(is_plain) {
+        return push_header(lines, name, value.as_bytes());
+    }
+    let value: Vec<u8> = value.bytes().map(|b| if is_plain(b) { b } else { b'?' }).collect();
+    push_header(lines, name, &value);
+}
+
+#[cold]
+fn unsupported(call: &Call<'_>, upstream: &Upstream) -> Reject {
+    let message =
+        format!("{} is not supported by {} provider", call.operation.name(), upstream.name);
+    Reject::new(Kind::OperationUnsupported, message)
+}
+
+#[cold]
+fn exhausted(upstream: &Upstream) -> Reject {
+    let message = format!("provider {} rejected every key there is", upstream.name);
+    Reject::new(Kind::CredentialsExhausted, message)
+}
+
+#[cold]
+fn closed_again() -> Reject {
+    let message = "failed to execute HTTP request to provider API: \
+                   the connection was closed before a reply";
+    Reject::new(Kind::ConnectionFailed, message)
+}
+
+/// What is told about a request, from its account.
+impl Account {
+    pub(crate) fn routed(&self) -> Option<Routed<'_>> {
+        Some(Routed {
+            operation: self.operation,
+            provider: self.provider.as_deref()?,
+            model: self.model.as_deref()?,
+            resolved_model: self.resolved_model.as_deref().or(self.model.as_deref())?,
+            key: self.key.as_ref().map(|key| key.name.as_str()),
+            primary: self.primary.as_ref().map(|(provider, model)| (&**provider, &**model)),
+        })
+    }
+
+    fn routed_as<'r>(&'r self, attempt: &Attempt<'r>, model: &'r str) -> Routed<'r> {
+        Routed {
+            operation: self.operation,
+            provider: &attempt.upstream.name,
+            model,
+            resolved_model: attempt.model,
+            key: attempt.key.map(|key| key.label.name.as_str()),
+            primary: self.primary.as_ref().map(|(provider, model)| (&**provider, &**model)),
+        }
+    }
+
+    fn begin_target(&mut self, worker: &Worker, targets: &[Target<'_>], index: usize) {
+        let Some(target) = targets.get(index) else { return };
+        if index == 1 {
+            self.primary = self.provider.clone().zip(self.model.clone());
+        }
+        self.provider = match &target.upstream {
+            Ok(upstream) => Some(Arc::clone(&upstream.name)),
+            Err(_) => None,
+        };
+        self.model = Some(worker.names.share(&target.model));
+        self.alias = None;
+        self.resolved_model = None;
+        self.key = None;
+        self.fallback_index = index as u32;
+        self.routing_engine = target.routing_engine;
+    }
+
+    fn begin_attempt(&mut self, attempt: &Attempt<'_>, alias: Option<&Arc<str>>) {
+        self.key = attempt.key.map(|key| Arc::clone(&key.label));
+        self.resolved_model = alias.cloned();
+        self.alias = alias.and(self.model.clone());
+    }
+}

@@ -1,0 +1,44 @@
+//! Every named limit of the request path, with the relations between them.
+
+/// Headers of a request or reply head.
+pub(crate) const HEADERS_MAX: usize = 100;
+
+/// Bytes of a provider's reply head.
+pub(crate) const REPLY_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// The beginning of a body that streams through, held to find `model` in it.
+pub(crate) const BODY_PREFIX_BYTES: u64 = 64 * 1024;
+
+/// A body that arrives more slowly than this, averaged over all of it, is given up.
+pub(crate) const BODY_BYTES_PER_SECOND_MIN: u64 = 8 * 1024;
+
+/// A reply that has to be translated or shown as raw is collected up to here.
+pub(crate) const REPLY_COLLECT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A provider's error body is read up to here.
+pub(crate) const ERROR_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// A relayed unary reply is copied aside up to here to read its usage; beyond it is unknown.
+pub(crate) const USAGE_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Start-up events of a stream are held back up to here while another attempt is possible.
+pub(crate) const STARTUP_EVENTS_MAX: usize = 64;
+
+/// The same in bytes.
+pub(crate) const STARTUP_BYTES_MAX: usize = 256 * 1024;
+
+/// Informational (1xx) heads that may precede a reply.
+pub(crate) const INFORMATIONAL_MAX: usize = 16;
+
+/// Fallbacks of one request beyond which the list is cut.
+pub(crate) const FALLBACKS_MAX: usize = 16;
+
+/// A retry waits at most this long on a provider's word (`Retry-After`), whatever it asks for.
+pub(crate) const RETRY_AFTER_MAX_MS: u64 = 60_000;
+
+/// Top-level members of a request body.
+pub(crate) const MEMBERS_MAX: usize = 256;
+
+const _: () = assert!(ERROR_BODY_BYTES_MAX <= USAGE_BODY_BYTES_MAX);
+const _: () = assert!(USAGE_BODY_BYTES_MAX <= REPLY_COLLECT_BYTES_MAX);
+const _: () = assert!(STARTUP_BYTES_MAX <= REPLY_COLLECT_BYTES_MAX);

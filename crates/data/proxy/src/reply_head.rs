@@ -1,0 +1,218 @@
+//! The head of what the caller gets: status line, framing, and the headers every reply carries.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use net::Buffer;
+use snapshot::{Allowed, Cors};
+use wire::{ResponseHead, Version};
+
+use crate::json::push_number;
+
+/// Headers of every reply.
+const SECURITY: &[u8] = b"x-frame-options: DENY\r\n\
+    x-content-type-options: nosniff\r\n\
+    referrer-policy: strict-origin-when-cross-origin\r\n\
+    content-security-policy: frame-ancestors 'none'\r\n\
+    permissions-policy: camera=(), microphone=(), geolocation=()\r\n";
+
+/// Added where the caller came by TLS.
+const STRICT_TRANSPORT: &[u8] =
+    b"strict-transport-security: max-age=31536000; includeSubDomains\r\n";
+
+/// Headers of a provider's reply that stay behind: framing, connection and credentials.
+const HELD_BACK: &[&str] = &[
+    "content-length",
+    "content-encoding",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "trailers",
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "xi-api-key",
+    "cookie",
+    "set-cookie",
+    "set-cookie2",
+    "www-authenticate",
+    // Written by the gateway itself.
+    "x-frame-options",
+    "x-content-type-options",
+    "referrer-policy",
+    "content-security-policy",
+    "permissions-policy",
+    "strict-transport-security",
+    "vary",
+    "server-timing",
+];
+
+/// For replies to requests that came before the configuration could be looked at.
+const SEND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// What the head of a reply depends on besides the reply: the caller and its connection.
+#[derive(Debug)]
+pub(crate) struct ReplyContext {
+    /// The caller's HTTP version; 1.0 knows no chunks.
+    pub(crate) version: Version,
+    /// The connection stays open for another request.
+    pub(crate) keeps_alive: bool,
+    /// The caller asked with HEAD: the head goes out, the body does not.
+    pub(crate) is_head: bool,
+    /// The caller came by TLS.
+    pub(crate) is_secure: bool,
+    /// `Access-Control-*` lines for the caller's origin.
+    pub(crate) cors: Vec<u8>,
+    /// How long the caller may take to accept what is written to it.
+    pub(crate) send_timeout: Duration,
+}
+
+impl Default for ReplyContext {
+    fn default() -> Self {
+        Self {
+            version: Version::Http11,
+            keeps_alive: false,
+            is_head: false,
+            is_secure: false,
+            cors: Vec::new(),
+            send_timeout: SEND_TIMEOUT_DEFAULT,
+        }
+    }
+}
+
+/// How the body of a reply is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Of known length.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+    /// Up to the end of the connection.
+    UntilClose,
+    /// There is none.
+    Empty,
+}
+
+impl ReplyContext {
+    /// The framing for a body of unknown length.
+    pub(crate) fn open_framing(&mut self) -> Framing {
+        match self.version {
+            Version::Http11 => Framing::Chunked,
+            Version::Http10 => {
+                self.keeps_alive = false;
+                Framing::UntilClose
+            }
+        }
+    }
+
+    /// Writes the status line and what every reply carries; header lines may follow, then
+    /// [`ReplyContext::end`].
+    pub(crate) fn begin(&self, status: u16, out: &mut Buffer) {
+        if status == 200 {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        } else {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            push_number(out, u64::from(status));
+            out.extend_from_slice(b" ");
+            let known = StatusCode::from_u16(status).ok();
+            let reason = known.and_then(|status| status.canonical_reason()).unwrap_or("Status");
+            out.extend_from_slice(reason.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(SECURITY);
+        if self.is_secure {
+            out.extend_from_slice(STRICT_TRANSPORT);
+        }
+        out.extend_from_slice(&self.cors);
+    }
+
+    /// Writes the framing and the empty line.
+    pub(crate) fn end(&self, framing: Framing, out: &mut Buffer) {
+        match framing {
+            Framing::Length(bytes) => {
+                out.extend_from_slice(b"content-length: ");
+                push_number(out, bytes);
+                out.extend_from_slice(b"\r\n");
+            }
+            Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Framing::UntilClose | Framing::Empty => {}
+        }
+        match (self.keeps_alive, self.version) {
+            (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+            (true, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+            (true, Version::Http11) => {}
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Writes a header line.
+pub(crate) fn push_header(out: &mut Buffer, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Copies the headers of a provider's reply that a caller may see.
+pub(crate) fn push_forwardable(head: &ResponseHead, bytes: &[u8], out: &mut Buffer) {
+    for (name, value) in head.headers(bytes) {
+        if is_forwardable(name) {
+            push_header(out, name, value);
+        }
+    }
+}
+
+fn is_forwardable(name: &str) -> bool {
+    let is_proxy = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("proxy-"));
+    let is_cors = name.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("access-control-"));
+    !is_proxy && !is_cors && !HELD_BACK.iter().any(|held| held.eq_ignore_ascii_case(name))
+}
+
+/// The `Access-Control-*` lines for a request from `origin`; empty when it may not read replies.
+pub(crate) fn cors_lines(cors: &Cors, origin: &str, requested_headers: Option<&str>) -> Vec<u8> {
+    let Some(allowed) = cors.check(origin) else { return Vec::new() };
+    let headers = match (cors.reflects_headers(), requested_headers) {
+        (true, Some(requested)) => requested,
+        _ => &cors.headers,
+    };
+    let mut lines = format!(
+        "access-control-allow-origin: {origin}\r\n\
+         access-control-allow-methods: GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD\r\n\
+         access-control-allow-headers: {headers}\r\n\
+         access-control-max-age: 86400\r\n\
+         vary: Origin\r\n"
+    );
+    if allowed == Allowed::WithCredentials {
+        lines.push_str("access-control-allow-credentials: true\r\n");
+    }
+    lines.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_and_framing_of_a_provider_stay_behind() {
+        for name in ["Set-Cookie", "content-length", "Proxy-Authenticate", "WWW-Authenticate"] {
+            assert!(!is_forwardable(name), "{name}");
+        }
+        for name in ["x-request-id", "retry-after", "openai-processing-ms", "date"] {
+            assert!(is_forwardable(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn http_1_0_gets_its_body_up_to_the_close() {
+        let mut context =
+            ReplyContext { version: Version::Http10, keeps_alive: true, ..ReplyContext::default() };
+        assert_eq!(context.open_framing(), Framing::UntilClose);
+        assert!(!context.keeps_alive);
+    }
+}

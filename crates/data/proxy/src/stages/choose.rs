@@ -1,0 +1,246 @@
+//! Stage 5: what is asked for → an ordered list of targets, and the keys to try at each.
+
+use std::borrow::Cow;
+
+use dialect::Operation;
+use snapshot::{Key, Pool, Snapshot, Upstream};
+
+use crate::caller::Pin;
+use crate::limits::FALLBACKS_MAX;
+use crate::reject::{Kind, Reject};
+use crate::routes::Family;
+
+/// A provider and the model to ask it for.
+#[derive(Debug)]
+pub(crate) struct Target<'r> {
+    /// The provider, or the configured name of one that does not exist (an error of its own).
+    pub(crate) upstream: Result<&'r Upstream, Reject>,
+    /// Model as the caller named it, without the provider.
+    pub(crate) model: Cow<'r, str>,
+    /// How the provider was found, in the product's vocabulary.
+    pub(crate) routing_engine: &'static str,
+}
+
+/// Every target of a request: the primary one first. Never empty.
+pub(crate) fn targets<'r>(
+    snapshot: &'r Snapshot,
+    family: Family,
+    model: &'r str,
+    fallbacks: &'r [String],
+    operation: Operation,
+) -> Result<Vec<Target<'r>>, Reject> {
+    if model.is_empty() {
+        return Err(model_missing());
+    }
+    let mut targets = Vec::with_capacity(1 + fallbacks.len());
+    match snapshot.split_model(model) {
+        (Some(provider), model) => targets.push(named(snapshot, provider, model.into())),
+        (None, model) => resolve(snapshot, family, model, operation, fallbacks, &mut targets)?,
+    }
+    let inherited = family.is_drop_in().then(|| snapshot.split_model(model).0).flatten();
+    for fallback in fallbacks {
+        match snapshot.split_model(fallback) {
+            (_, "") => {}
+            (Some(provider), model) => targets.push(named(snapshot, provider, model.into())),
+            (None, model) => {
+                targets.extend(without_provider(snapshot, family, &targets, inherited, model))
+            }
+        }
+    }
+    targets.truncate(1 + FALLBACKS_MAX);
+    Ok(targets)
+}
+
+fn named<'r>(snapshot: &'r Snapshot, provider: &str, model: Cow<'r, str>) -> Target<'r> {
+    let upstream = snapshot.upstream(provider).map(|upstream| &**upstream);
+    Target {
+        upstream: upstream.ok_or_else(|| provider_unknown(provider)),
+        model,
+        routing_engine: "core",
+    }
+}
+
+/// Base routes drop a fallback without provider, drop-in routes let it inherit the primary's.
+fn without_provider<'r>(
+    snapshot: &'r Snapshot,
+    family: Family,
+    targets: &[Target<'r>],
+    inherited: Option<&str>,
+    model: &'r str,
+) -> Option<Target<'r>> {
+    if !family.is_drop_in() {
+        return None;
+    }
+    let primary = targets.first().and_then(|primary| primary.upstream.as_ref().ok());
+    let provider = inherited.or(primary.map(|upstream| &*upstream.name))?;
+    Some(named(snapshot, provider, model.into()))
+}
+
+/// Finds the providers of a bare model name: the route's own first, else by name; the others
+/// become fallbacks where the request brought none.
+fn resolve<'r>(
+    snapshot: &'r Snapshot,
+    family: Family,
+    model: &'r str,
+    operation: Operation,
+    fallbacks: &[String],
+    targets: &mut Vec<Target<'r>>,
+) -> Result<(), Reject> {
+    let serves = |upstream: &&&'r std::sync::Arc<Upstream>| {
+        upstream.service(operation).is_some() && upstream.lists_model(model)
+    };
+    let mut candidates: Vec<&'r Upstream> =
+        snapshot.upstreams.iter().filter(|upstream| serves(&upstream)).map(|u| &**u).collect();
+    let hint = family.provider_hint();
+    candidates.sort_by_key(|upstream| Some(&*upstream.name) != hint);
+    if !fallbacks.is_empty() {
+        candidates.truncate(1);
+    }
+    if candidates.is_empty() {
+        return Err(provider_unresolved());
+    }
+    targets.extend(candidates.into_iter().map(|upstream| Target {
+        upstream: Ok(upstream),
+        model: model.into(),
+        routing_engine: "model-catalog",
+    }));
+    Ok(())
+}
+
+#[cold]
+fn model_missing() -> Reject {
+    let message =
+        "could not auto resolve a model for the request, please specify a model explicitly";
+    Reject::new(Kind::Unresolved, message)
+}
+
+#[cold]
+fn provider_unresolved() -> Reject {
+    let message = "could not auto resolve a provider for the request, please specify a provider \
+                   explicitly";
+    Reject::new(Kind::Unresolved, message)
+}
+
+#[cold]
+fn provider_unknown(provider: &str) -> Reject {
+    Reject::new(Kind::ProviderUnknown, format!("provider {provider} is not configured"))
+}
+
+/// Draws keys of one target for one request, each at most once per round.
+#[derive(Debug)]
+pub(crate) struct KeyDraw<'r> {
+    table: &'r [Key],
+    pool: Cow<'r, [u16]>,
+    weighted: Option<&'r Pool>,
+    /// The key in use.
+    pub(crate) current: u16,
+    parked: Vec<u16>,
+    dead: Vec<u16>,
+}
+
+/// The keys that may serve `model` at `upstream`, with the first one drawn. `None` where the
+/// provider needs no key.
+pub(crate) fn keys<'r>(
+    upstream: &'r Upstream,
+    model: &str,
+    pin: Option<Pin<'_>>,
+    random: u64,
+) -> Result<Option<KeyDraw<'r>>, Reject> {
+    if upstream.is_keyless {
+        return Ok(None);
+    }
+    let table = upstream.keys.keys.as_slice();
+    let pool = upstream.keys.pool(model);
+    if let Some(pin) = pin {
+        return pinned(table, pool, pin).map(Some);
+    }
+    let Some(current) = pool.draw(random) else { return Err(no_key(upstream, model)) };
+    Ok(Some(KeyDraw {
+        table,
+        pool: Cow::Borrowed(pool.members()),
+        weighted: Some(pool),
+        current,
+        parked: Vec::new(),
+        dead: Vec::new(),
+    }))
+}
+
+fn pinned<'r>(table: &'r [Key], pool: &'r Pool, pin: Pin<'_>) -> Result<KeyDraw<'r>, Reject> {
+    let fits = |member: &&u16| {
+        table.get(usize::from(**member)).is_some_and(|key| match pin {
+            Pin::Id(id) => key.label.id == id,
+            Pin::Name(name) => key.label.name == name,
+        })
+    };
+    match pool.members().iter().find(fits) {
+        Some(member) => Ok(KeyDraw {
+            table,
+            pool: Cow::Owned(vec![*member]),
+            weighted: None,
+            current: *member,
+            parked: Vec::new(),
+            dead: Vec::new(),
+        }),
+        None => Err(pin_not_found(pin)),
+    }
+}
+
+impl<'r> KeyDraw<'r> {
+    /// The key in use.
+    pub(crate) fn key(&self) -> Option<&'r Key> {
+        self.table.get(usize::from(self.current))
+    }
+
+    /// Keys that are not dead, without the one in use.
+    pub(crate) fn live_others(&self) -> usize {
+        let is_live = |member: &&u16| **member != self.current && !self.dead.contains(member);
+        self.pool.iter().filter(is_live).count()
+    }
+
+    /// Leaves the current key for the rest of the round and draws another; with none left a new
+    /// round begins with all live keys.
+    pub(crate) fn park(&mut self, random: u64) {
+        self.parked.push(self.current);
+        self.rotate(random);
+    }
+
+    /// Leaves the current key for good.
+    pub(crate) fn bury(&mut self, random: u64) {
+        self.dead.push(self.current);
+        self.rotate(random);
+    }
+
+    fn rotate(&mut self, random: u64) {
+        if self.draw(random).is_none() {
+            self.parked.clear();
+            self.draw(random);
+        }
+    }
+
+    fn draw(&mut self, random: u64) -> Option<()> {
+        let usable = |member: u16| !self.dead.contains(&member) && !self.parked.contains(&member);
+        self.current = match self.weighted {
+            Some(pool) => pool.draw_among(self.table, random, usable)?,
+            None => self.pool.iter().copied().find(|member| usable(*member))?,
+        };
+        Some(())
+    }
+}
+
+#[cold]
+fn no_key(upstream: &Upstream, model: &str) -> Reject {
+    if upstream.keys.keys.is_empty() {
+        let message = format!("no keys are configured for provider {}", upstream.name);
+        return Reject::new(Kind::NoKey, message);
+    }
+    Reject::new(Kind::NoKey, format!("no keys found that support model: {model}"))
+}
+
+#[cold]
+fn pin_not_found(pin: Pin<'_>) -> Reject {
+    let message = match pin {
+        Pin::Id(id) => format!("no supported key found with id {id}"),
+        Pin::Name(name) => format!("no supported key found with name {name}"),
+    };
+    Reject::new(Kind::NoKey, message)
+}

@@ -1,0 +1,256 @@
+//! Stage 4: body → [`Ask`]: model, streaming and fallbacks from one validating pass, no tree.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use sonic_rs::{JsonValueTrait, LazyValue, to_object_iter};
+
+use crate::limits::{FALLBACKS_MAX, MEMBERS_MAX};
+use crate::reject::{Kind, Reject};
+
+/// A top-level member of the body, by position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// The key without its quotes; empty when the key is written with escapes.
+    pub(crate) key: Range<usize>,
+    /// The value as written.
+    pub(crate) value: Range<usize>,
+}
+
+/// What the caller asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Ask<'b> {
+    /// `model` as the caller wrote it.
+    pub(crate) model: Cow<'b, str>,
+    /// Where the value of `model` stands, quotes included; absent when there is none.
+    pub(crate) model_at: Option<Range<usize>>,
+    /// `stream` is `true`.
+    pub(crate) is_streaming: bool,
+    /// `fallbacks`: model names to try next.
+    pub(crate) fallbacks: Vec<String>,
+}
+
+/// Reads `body`, which must be one JSON object, and lists its members into `members`.
+pub(crate) fn peek<'b>(body: &'b [u8], members: &mut Vec<Member>) -> Result<Ask<'b>, Reject> {
+    let (ask, is_whole) = scan(body, members)?;
+    if is_whole && ends_after(body, members.last()) { Ok(ask) } else { Err(invalid_json()) }
+}
+
+/// Reads the beginning of a body as far as it goes.
+pub(crate) fn peek_beginning<'b>(
+    body: &'b [u8],
+    members: &mut Vec<Member>,
+) -> Result<Ask<'b>, Reject> {
+    scan(body, members).map(|(ask, _)| ask)
+}
+
+/// What can be read, and whether that was all without a mistake.
+fn scan<'b>(body: &'b [u8], members: &mut Vec<Member>) -> Result<(Ask<'b>, bool), Reject> {
+    members.clear();
+    let mut ask = Ask::default();
+    for entry in to_object_iter(body) {
+        let Ok((key, value)) = entry else { return Ok((ask, false)) };
+        if members.len() == MEMBERS_MAX {
+            return Err(too_many_members());
+        }
+        let value_at = position(body, value.as_raw_str());
+        let before = members.last().map_or(0, |member| member.value.end);
+        let key_at = key_position(body, before..value_at.start, &key);
+        let member = Member { key: key_at, value: value_at };
+        take(&mut ask, body, &key, &value, &member)?;
+        members.push(member);
+    }
+    Ok((ask, true))
+}
+
+fn take<'b>(
+    ask: &mut Ask<'b>,
+    body: &'b [u8],
+    key: &str,
+    value: &LazyValue<'_>,
+    member: &Member,
+) -> Result<(), Reject> {
+    match key {
+        "model" if ask.model_at.is_some() => Err(twice("model")),
+        "model" => {
+            let Some(model) = value.as_str() else { return Err(wrong_type("model", "a string")) };
+            ask.model_at = Some(member.value.clone());
+            ask.model = verbatim(body, &member.value)
+                .map_or_else(|| model.to_owned().into(), Cow::Borrowed);
+            Ok(())
+        }
+        "stream" => match (value.as_bool(), value.is_null()) {
+            (Some(is_streaming), _) => {
+                ask.is_streaming = is_streaming;
+                Ok(())
+            }
+            (None, true) => Ok(()),
+            (None, false) => Err(wrong_type("stream", "true or false")),
+        },
+        "fallbacks" if !value.is_null() => {
+            ask.fallbacks = fallbacks(value).ok_or_else(wrong_fallbacks)?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The text of a JSON string that has no escapes, straight from the body.
+fn verbatim<'b>(body: &'b [u8], at: &Range<usize>) -> Option<&'b str> {
+    let quoted = body.get(at.clone())?;
+    let text = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if memchr::memchr(b'\\', text).is_some() {
+        return None;
+    }
+    std::str::from_utf8(text).ok()
+}
+
+/// A list of strings; objects with `provider` and `model` are taken too. `None`: something else.
+fn fallbacks(value: &LazyValue<'_>) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for element in value.clone().into_array_iter()? {
+        let element = element.ok()?;
+        let name = match element.as_str() {
+            Some(name) => name.to_owned(),
+            None => {
+                let member = |name| element.get(name).and_then(|v| v.as_str().map(str::to_owned));
+                format!("{}/{}", member("provider")?, member("model")?)
+            }
+        };
+        if names.len() < FALLBACKS_MAX {
+            names.push(name);
+        }
+    }
+    Some(names)
+}
+
+/// Where `part`, a slice of `body`, stands in it. Empty for anything else (an unescaped copy).
+fn position(body: &[u8], part: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).wrapping_sub(body.as_ptr() as usize);
+    match start.checked_add(part.len()) {
+        Some(end) if end <= body.len() => start..end,
+        _ => 0..0,
+    }
+}
+
+/// Where `key` stands in the text between two values; empty when it is written with escapes.
+fn key_position(body: &[u8], between: Range<usize>, key: &str) -> Range<usize> {
+    let text = body.get(between.clone()).unwrap_or_default();
+    let Some(quote) = memchr::memchr(b'"', text) else { return 0..0 };
+    let start = between.start + quote + 1;
+    let end = start + key.len();
+    let is_plain = body.get(start..end) == Some(key.as_bytes()) && body.get(end) == Some(&b'"');
+    if is_plain { start..end } else { 0..0 }
+}
+
+/// After the last member only the closing brace and white space may follow.
+fn ends_after(body: &[u8], last: Option<&Member>) -> bool {
+    let from = match last {
+        Some(member) => member.value.end,
+        None => match body.iter().position(|byte| *byte == b'{') {
+            Some(open) => open + 1,
+            None => return false,
+        },
+    };
+    let rest = body.get(from..).unwrap_or_default().trim_ascii();
+    rest == b"}"
+}
+
+#[cold]
+fn invalid_json() -> Reject {
+    Reject::new(Kind::Malformed, "Invalid JSON: the body must be one JSON object")
+}
+
+#[cold]
+fn too_many_members() -> Reject {
+    Reject::new(Kind::Malformed, format!("the body has more than {MEMBERS_MAX} members"))
+}
+
+#[cold]
+fn twice(name: &'static str) -> Reject {
+    Reject::new(Kind::Malformed, format!("{name} is given twice"))
+}
+
+#[cold]
+fn wrong_type(name: &'static str, expected: &'static str) -> Reject {
+    Reject::new(Kind::Malformed, format!("{name} must be {expected}"))
+}
+
+#[cold]
+fn wrong_fallbacks() -> Reject {
+    wrong_type("fallbacks", "an array of strings such as \"anthropic/claude-sonnet-4\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(body: &str) -> Result<(String, bool, Vec<String>, usize), String> {
+        let mut members = Vec::new();
+        peek(body.as_bytes(), &mut members)
+            .map(|ask| (ask.model.into_owned(), ask.is_streaming, ask.fallbacks, members.len()))
+            .map_err(|reject| reject.public.into_owned())
+    }
+
+    #[test]
+    fn finds_what_routing_needs_in_any_order() {
+        let body = r#" {"messages":[{"model":"inner"}],"stream":true, "model" : "openai/gpt-4o",
+            "fallbacks":["a/b",{"provider":"c","model":"d"}]} "#;
+        let expected = ("openai/gpt-4o".into(), true, vec!["a/b".into(), "c/d".into()], 4);
+        assert_eq!(ask(body), Ok(expected));
+    }
+
+    #[test]
+    fn members_point_at_their_text() {
+        let body = br#"{"a":[1, 2],"b":"x\"y"}"#;
+        let mut members = Vec::new();
+        peek(body, &mut members).unwrap();
+        let text = |range: &Range<usize>| std::str::from_utf8(&body[range.clone()]).unwrap();
+        let seen: Vec<_> = members.iter().map(|m| (text(&m.key), text(&m.value))).collect();
+        assert_eq!(seen, [("a", "[1, 2]"), ("b", r#""x\"y""#)]);
+    }
+
+    #[test]
+    fn an_escaped_key_or_model_means_the_same() {
+        assert_eq!(ask(r#"{"mod\u0065l":"gpt\u002d4"}"#).unwrap().0, "gpt-4");
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_object() {
+        for body in [
+            "",
+            "[]",
+            "null",
+            "{",
+            "{}x",
+            "{} {}",
+            r#"{"a":1,}"#,
+            r#"{"a" 1}"#,
+            "{\"a\":\"\u{1}\"}",
+        ] {
+            assert!(ask(body).is_err(), "{body}");
+        }
+        assert!(peek(b"{\"a\":\"\xff\"}", &mut Vec::new()).is_err());
+        assert_eq!(ask("{}"), Ok((String::new(), false, vec![], 0)));
+    }
+
+    #[test]
+    fn refuses_wrong_types_by_name() {
+        for (body, name) in [
+            (r#"{"model":1}"#, "model"),
+            (r#"{"stream":"yes"}"#, "stream"),
+            (r#"{"fallbacks":"a/b"}"#, "fallbacks"),
+            (r#"{"model":"a","model":"b"}"#, "model"),
+        ] {
+            assert!(ask(body).unwrap_err().starts_with(name), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_cut_anywhere_is_refused() {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":false}"#;
+        for end in 0..body.len() {
+            assert!(ask(&body[..end]).is_err(), "{}", &body[..end]);
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Stage 8: target and ask → the bytes of the outbound request. Same dialect: the caller's body with
+//! a few edits; another dialect: read → canonical → write.
+
+mod body_rules;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use dialect::{Dialect, Notes, RequestOptions};
+use net::Buffer;
+use snapshot::{Endpoint, HeaderFilter, Key, Service, Upstream, is_never_forwarded};
+use std::sync::Arc;
+use wire::RequestHead;
+
+use super::peek::{Member, peek};
+use super::splice::Edits;
+use crate::caller::CallerHeaders;
+use crate::reject::{Kind, Reject};
+
+/// Output limit written for Anthropic where the caller set none: the API demands one.
+const MAX_TOKENS_DEFAULT: u32 = 4096;
+
+/// What the caller sent, as far as an attempt needs it.
+pub(crate) struct Source<'r> {
+    pub(crate) bytes: &'r [u8],
+    pub(crate) head: &'r RequestHead,
+    pub(crate) headers: &'r CallerHeaders,
+    pub(crate) header_filter: &'r HeaderFilter,
+    pub(crate) dialect: Dialect,
+    pub(crate) body: &'r [u8],
+    pub(crate) members: &'r [Member],
+    pub(crate) model_at: Option<Range<usize>>,
+    pub(crate) is_streaming: bool,
+    /// `Some(n)`: `body` is only the beginning, the whole has `n` bytes.
+    pub(crate) total_bytes: Option<u64>,
+}
+
+/// Where one attempt goes.
+pub(crate) struct Attempt<'r> {
+    pub(crate) upstream: &'r Upstream,
+    pub(crate) service: &'r Service,
+    pub(crate) key: Option<&'r Key>,
+    /// The header line of the caller's own key, which takes the place of `key`.
+    pub(crate) direct_key: Option<&'r str>,
+    /// The model id on the wire.
+    pub(crate) model: &'r str,
+}
+
+/// A request ready to be written.
+pub(crate) struct Outbound {
+    pub(crate) bytes: Buffer,
+    /// What the translation of the reply must know; `None` when the reply is relayed.
+    pub(crate) notes: Option<Notes>,
+}
+
+impl<'r> Attempt<'r> {
+    /// Where to connect to.
+    pub(crate) fn endpoint(&self) -> Result<&'r Arc<Endpoint>, Reject> {
+        let of_key = self.key.and_then(|key| key.endpoint.as_ref()).map(|own| &own.endpoint);
+        let endpoint =
+            self.service.endpoint.as_ref().or(of_key).or(self.upstream.endpoint.as_ref());
+        endpoint.ok_or_else(|| {
+            let message = format!("provider {} has no base URL", self.upstream.name);
+            Reject::new(Kind::ProviderUnknown, message)
+        })
+    }
+}
+
+/// Writes the outbound request of one attempt.
+pub(crate) fn prepare(
+    source: &Source<'_>,
+    attempt: &Attempt<'_>,
+    edits: &mut Edits,
+) -> Result<Outbound, Reject> {
+    let endpoint = attempt.endpoint()?;
+    let target = attempt.service.dialect;
+    if target == source.dialect {
+        edits.clear();
+        let body = Body { text: source.body, members: source.members };
+        splice(source, attempt, &body, edits);
+        return Ok(Outbound { bytes: write(source, attempt, endpoint, &body, edits), notes: None });
+    }
+    if source.total_bytes.is_some() {
+        let message = "the request body is too large to be translated for this provider";
+        return Err(Reject::new(Kind::BodyTooLarge, message));
+    }
+    let (text, notes) = translate(source, attempt, target)?;
+    let mut members = Vec::new();
+    peek(&text, &mut members)?;
+    edits.clear();
+    let body = Body { text: &text, members: &members };
+    let rules = attempt.upstream.body;
+    body_rules::apply(rules, attempt.model, body.text, body.members, edits);
+    force_store_off(attempt, &body, edits);
+    Ok(Outbound { bytes: write(source, attempt, endpoint, &body, edits), notes: Some(notes) })
+}
+
+/// A JSON object with its members.
+struct Body<'b> {
+    text: &'b [u8],
+    members: &'b [Member],
+}
+
+impl Body<'_> {
+    fn find(&self, name: &str) -> Option<(usize, &Member)> {
+        let is_it = |member: &&Member| self.text.get(member.key.clone()) == Some(name.as_bytes());
+        let index = self.members.iter().position(|member| is_it(&member))?;
+        Some((index, self.members.get(index)?))
+    }
+}
+
+/// Notes the edits of a body that stays in its dialect.
+fn splice(source: &Source<'_>, attempt: &Attempt<'_>, body: &Body<'_>, edits: &mut Edits) {
+    match &source.model_at {
+        Some(at) if !is_already(source.body, at, attempt.model) => {
+            edits.replace_string(at.clone(), attempt.model);
+        }
+        _ => {}
+    }
+    if source.total_bytes.is_some() {
+        // Of a body that streams through only what has been read can be edited.
+        return;
+    }
+    if let Some((index, _)) = body.find("fallbacks") {
+        edits.remove(index);
+    }
+    if source.is_streaming && attempt.service.dialect == Dialect::OpenAiChat {
+        ask_for_usage(body, edits);
+    }
+    body_rules::apply(attempt.upstream.body, attempt.model, body.text, body.members, edits);
+    force_store_off(attempt, body, edits);
+}
+
+fn is_already(body: &[u8], at: &Range<usize>, model: &str) -> bool {
+    let quoted = body.get(at.clone()).unwrap_or_default();
+    quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")) == Some(model.as_bytes())
+}
+
+/// A stream's usage is only counted when it is asked for: `stream_options.include_usage` is forced.
+fn ask_for_usage(body: &Body<'_>, edits: &mut Edits) {
+    const WANTED: &str = r#"{"include_usage":true}"#;
+    let Some((_, member)) = body.find("stream_options") else {
+        return edits.add("stream_options", WANTED.as_bytes());
+    };
+    let options = body.text.get(member.value.clone()).unwrap_or_default();
+    let mut inner = Vec::new();
+    if peek(options, &mut inner).is_err() {
+        return edits.replace(member.value.clone(), WANTED);
+    }
+    let base = member.value.start;
+    let is_usage = |inner: &&Member| options.get(inner.key.clone()) == Some(b"include_usage");
+    match inner.iter().find(is_usage) {
+        Some(usage) => {
+            let at = base + usage.value.start..base + usage.value.end;
+            if body.text.get(at.clone()) != Some(b"true") {
+                edits.replace(at, "true");
+            }
+        }
+        None if inner.is_empty() => edits.replace(member.value.clone(), WANTED),
+        None => {
+            let open = options.iter().position(|byte| *byte == b'{').unwrap_or(0);
+            let at = base + open + 1;
+            edits.replace(at..at, r#""include_usage":true,"#);
+        }
+    }
+}
+
+fn force_store_off(attempt: &Attempt<'_>, body: &Body<'_>, edits: &mut Edits) {
+    if !attempt.upstream.disable_store || attempt.service.dialect != Dialect::OpenAiChat {
+        return;
+    }
+    match body.find("store") {
+        Some((_, member)) => edits.replace(member.value.clone(), "false"),
+        None => edits.add("store", b"false"),
+    }
+}
+
+fn translate(
+    source: &Source<'_>,
+    attempt: &Attempt<'_>,
+    target: Dialect,
+) -> Result<(Vec<u8>, Notes), Reject> {
+    let options = RequestOptions {
+        max_tokens_default: MAX_TOKENS_DEFAULT,
+        pass_extra: source.headers.passes_extra(source.bytes),
+        stream: source.is_streaming,
+        openai: attempt.upstream.openai,
+        ..RequestOptions::new(attempt.model)
+    };
+    let mut text = Vec::with_capacity(source.body.len() + source.body.len() / 4 + 256);
+    dialect::translate_request(source.dialect, target, source.body, &options, &mut text)
+        .map(|notes| (text, notes))
+        .map_err(|error| {
+            let kind = if error.is_inexpressible() { Kind::Inexpressible } else { Kind::Malformed };
+            let provider = &attempt.upstream.name;
+            Reject::new(
+                kind,
+                if error.is_inexpressible() {
+                    format!("{error} (provider {provider})")
+                } else {
+                    error.to_string()
+                },
+            )
+        })
+}
+
+/// Head and edited body in one buffer.
+fn write(
+    source: &Source<'_>,
+    attempt: &Attempt<'_>,
+    endpoint: &Endpoint,
+    body: &Body<'_>,
+    edits: &mut Edits,
+) -> Buffer {
+    let mut here = 0;
+    edits.apply(body.text, body.members, &mut |piece| here += piece.len());
+    // The part of a streamed body that is still to come goes out as it is.
+    let unread = source.total_bytes.map_or(0, |total| total - source.body.len() as u64);
+    let mut out = Buffer::with_capacity(HEAD_BYTES_USUAL + here);
+    write_head(source, attempt, endpoint, here as u64 + unread, &mut out);
+    edits.apply(body.text, body.members, &mut |piece| out.extend_from_slice(piece));
+    out
+}
+
+/// Room for a head: request line, host, key and a handful of headers.
+const HEAD_BYTES_USUAL: usize = 1024;
+
+fn write_head(
+    source: &Source<'_>,
+    attempt: &Attempt<'_>,
+    endpoint: &Endpoint,
+    body_len: u64,
+    out: &mut Buffer,
+) {
+    out.extend_from_slice(b"POST ");
+    if let Some(own) = attempt.key.and_then(|key| key.endpoint.as_ref()) {
+        out.extend_from_slice(own.base_path.as_bytes());
+    }
+    out.extend_from_slice(attempt.service.path.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+    out.extend_from_slice(endpoint.authority.as_bytes());
+    out.extend_from_slice(b"\r\ncontent-type: application/json\r\n");
+    let auth_line = match (attempt.direct_key, attempt.key) {
+        (Some(line), _) => line,
+        (None, Some(key)) => key.auth_line.expose(),
+        (None, None) => "",
+    };
+    out.extend_from_slice(auth_line.as_bytes());
+    let forwarded = forwarded_headers(source, attempt);
+    for line in &attempt.upstream.headers {
+        // What the caller sends for this request beats what is configured for all.
+        if !forwarded.iter().any(|(name, _)| *name == *line.name) {
+            out.extend_from_slice(line.line.expose().as_bytes());
+        }
+    }
+    for (name, value) in &forwarded {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"content-length: ");
+    crate::json::push_number(out, body_len);
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// The caller's headers that travel to the provider: `x-bf-eh-<name>`, allow-listed ones, and
+/// Anthropic's own where the dialect stays Anthropic's.
+fn forwarded_headers<'r>(
+    source: &Source<'r>,
+    attempt: &Attempt<'_>,
+) -> Vec<(Cow<'r, str>, &'r [u8])> {
+    let filter = source.header_filter;
+    let keeps_anthropic = source.headers.has_anthropic
+        && source.dialect == Dialect::AnthropicMessages
+        && attempt.service.dialect == Dialect::AnthropicMessages;
+    if !source.headers.has_forwarded && filter.forwards_nothing() && !keeps_anthropic {
+        return Vec::new();
+    }
+    let mut forwarded = Vec::new();
+    for (name, value) in source.head.headers(source.bytes) {
+        let name = lower(name);
+        if let Some(inner) = name.strip_prefix("x-bf-eh-") {
+            if !inner.is_empty() && filter.permits(inner) {
+                forwarded.push((Cow::Owned(inner.to_owned()), value));
+            }
+        } else if filter.forwards(&name)
+            || (keeps_anthropic && name.starts_with("anthropic-") && !is_never_forwarded(&name))
+        {
+            forwarded.push((name, value));
+        }
+    }
+    forwarded
+}
+
+fn lower(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}

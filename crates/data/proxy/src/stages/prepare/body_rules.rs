@@ -1,0 +1,239 @@
+//! What a provider wants changed in a request body, turned into edits.
+
+use std::ops::Range;
+
+use provider::{BodyRules, When};
+use sonic_rs::{JsonValueTrait, LazyValue, to_array_iter, to_object_iter};
+
+use crate::stages::peek::Member;
+use crate::stages::splice::Edits;
+
+/// Levels below a stripped member's array that are searched: a message, its content, a block.
+const STRIP_DEPTH_MAX: usize = 4;
+
+/// Notes the edits that `rules` ask for in `body`, whose top-level members are `members`.
+pub(super) fn apply(
+    rules: &BodyRules,
+    model: &str,
+    body: &[u8],
+    members: &[Member],
+    edits: &mut Edits,
+) {
+    let document = Document { body, members };
+    for name in rules.drops.iter().chain(drops_by_model(rules, model)) {
+        document.remove(name, edits);
+    }
+    for (name, characters_max) in rules.lengths_max {
+        let text = document.find(name).and_then(|(_, member)| document.string(member));
+        if text.is_some_and(|text| text.chars().count() > *characters_max) {
+            document.remove(name, edits);
+        }
+    }
+    for name in rules.strips {
+        document.strip(name, edits);
+    }
+    for flatten in rules.flattens {
+        document.flatten(flatten, edits);
+    }
+    for replace in rules.replaces {
+        if let Some((_, member)) = document.find(replace.member) {
+            let is_meant = match replace.when {
+                When::Text(text) => document.string(member).is_some_and(|value| value == text),
+                When::Object => document.text(member).starts_with(b"{"),
+            };
+            if is_meant {
+                edits.replace_string(member.value.clone(), replace.to);
+            }
+        }
+    }
+    for (name, minimum) in rules.minimums {
+        let Some((_, member)) = document.find(name) else { continue };
+        let number = std::str::from_utf8(document.text(member)).ok().and_then(|t| t.parse().ok());
+        if number.is_some_and(|number: u64| number < *minimum) {
+            edits.replace_number(member.value.clone(), *minimum);
+        }
+    }
+    for (from, to) in rules.renames {
+        if document.find(to).is_none()
+            && let Some((_, member)) = document.find(from)
+        {
+            edits.replace(member.key.clone(), to);
+        }
+    }
+}
+
+fn drops_by_model<'r>(rules: &BodyRules, model: &str) -> std::slice::Iter<'r, &'static str> {
+    let rule = rules.by_model.iter().find(|rule| provider::matches(rule.models, model));
+    rule.map_or(&[][..], |rule| rule.drops).iter()
+}
+
+/// A body with its top-level members.
+struct Document<'b> {
+    body: &'b [u8],
+    members: &'b [Member],
+}
+
+impl<'b> Document<'b> {
+    fn find(&self, name: &str) -> Option<(usize, &'b Member)> {
+        let is_it = |member: &&Member| self.body.get(member.key.clone()) == Some(name.as_bytes());
+        let index = self.members.iter().position(|member| is_it(&member))?;
+        Some((index, self.members.get(index)?))
+    }
+
+    fn text(&self, member: &Member) -> &'b [u8] {
+        self.body.get(member.value.clone()).unwrap_or_default()
+    }
+
+    fn string(&self, member: &Member) -> Option<String> {
+        sonic_rs::from_slice(self.text(member)).ok()
+    }
+
+    fn remove(&self, name: &str, edits: &mut Edits) {
+        if let Some((index, _)) = self.find(name) {
+            edits.remove(index);
+        }
+    }
+
+    /// Removes `name` wherever it stands in `messages`, `system` and `tools`.
+    fn strip(&self, name: &str, edits: &mut Edits) {
+        if memchr::memmem::find(self.body, name.as_bytes()).is_none() {
+            return;
+        }
+        for place in ["messages", "system", "tools"] {
+            if let Some((_, member)) = self.find(place) {
+                strip_below(self.body, self.text(member), name, STRIP_DEPTH_MAX, edits);
+            }
+        }
+    }
+
+    fn flatten(&self, flatten: &provider::Flatten, edits: &mut Edits) {
+        let Some((index, member)) = self.find(flatten.object) else { return };
+        let object = self.text(member);
+        if !object.starts_with(b"{") {
+            return;
+        }
+        let kept = to_object_iter(object)
+            .filter_map(Result::ok)
+            .find(|(key, value)| key == flatten.member && value.is_str());
+        edits.remove(index);
+        if let Some((_, value)) = kept.filter(|_| self.find(flatten.to).is_none()) {
+            edits.add(flatten.to, value.as_raw_str().as_bytes());
+        }
+    }
+}
+
+/// Removes members called `name` from objects in `part`, itself a slice of `body`.
+fn strip_below(body: &[u8], part: &[u8], name: &str, depth: usize, edits: &mut Edits) {
+    if depth == 0 || memchr::memmem::find(part, name.as_bytes()).is_none() {
+        return;
+    }
+    if part.starts_with(b"[") {
+        for element in to_array_iter(part).filter_map(Result::ok) {
+            strip_below(body, element.as_raw_str().as_bytes(), name, depth - 1, edits);
+        }
+    } else if part.starts_with(b"{") {
+        strip_object(body, part, name, depth, edits);
+    }
+}
+
+fn strip_object(body: &[u8], object: &[u8], name: &str, depth: usize, edits: &mut Edits) {
+    let members: Vec<(bool, LazyValue<'_>)> = to_object_iter(object)
+        .filter_map(Result::ok)
+        .map(|(key, value)| (key == name, value))
+        .collect();
+    let ends: Vec<usize> = members.iter().map(|(_, value)| position(body, value).end).collect();
+    let opening = offset(body, object) + 1;
+    let mut kept_any = false;
+    for (index, (is_meant, value)) in members.iter().enumerate() {
+        if !is_meant {
+            kept_any = true;
+            // Tools are described by schemas, whose members are the caller's own names.
+            strip_below(body, value.as_raw_str().as_bytes(), name, depth - 1, edits);
+            continue;
+        }
+        let start = if index == 0 { opening } else { ends[index - 1] };
+        let end = match ends.get(index) {
+            // The comma behind goes too when nothing is left in front.
+            Some(end) if !kept_any && index + 1 < members.len() => {
+                let rest = body.get(*end..).unwrap_or_default();
+                memchr::memchr(b',', rest).map_or(*end, |comma| end + comma + 1)
+            }
+            Some(end) => *end,
+            None => continue,
+        };
+        let start = if kept_any || index == 0 { start } else { after_comma(body, start) };
+        edits.cut(start..end);
+    }
+}
+
+fn after_comma(body: &[u8], from: usize) -> usize {
+    let rest = body.get(from..).unwrap_or_default();
+    memchr::memchr(b',', rest).map_or(from, |comma| from + comma + 1)
+}
+
+fn offset(body: &[u8], part: &[u8]) -> usize {
+    (part.as_ptr() as usize).wrapping_sub(body.as_ptr() as usize)
+}
+
+fn position(body: &[u8], value: &LazyValue<'_>) -> Range<usize> {
+    let text = value.as_raw_str().as_bytes();
+    let start = offset(body, text);
+    start..start.wrapping_add(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::peek::peek;
+
+    fn changed(provider: &str, model: &str, body: &str) -> String {
+        let mut members = Vec::new();
+        peek(body.as_bytes(), &mut members).unwrap();
+        let mut edits = Edits::default();
+        let rules = &provider::find(provider).unwrap().body;
+        apply(rules, model, body.as_bytes(), &members, &mut edits);
+        let mut out = Vec::new();
+        edits.apply(body.as_bytes(), &members, &mut |piece| out.extend_from_slice(piece));
+        let out = String::from_utf8(out).unwrap();
+        assert!(peek(out.as_bytes(), &mut members).is_ok(), "{out}");
+        out
+    }
+
+    #[test]
+    fn openai_gets_what_it_accepts() {
+        let body = r#"{"max_completion_tokens":3,"reasoning":{"effort":"low","x":1},"store":true}"#;
+        let expected = r#"{"max_completion_tokens":16,"store":true,"reasoning_effort":"low"}"#;
+        assert_eq!(changed("openai", "gpt-4o", body), expected);
+        let long = format!(r#"{{"user":"{}","a":1}}"#, "é".repeat(65));
+        assert_eq!(changed("openai", "gpt-4o", &long), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn copies_of_the_api_lose_what_only_openai_has() {
+        let body =
+            r#"{"store":true,"a":1,"max_completion_tokens":99,"prediction":{},"verbosity":"low"}"#;
+        assert_eq!(changed("groq", "m", body), r#"{"a":1,"max_completion_tokens":99}"#);
+        assert_eq!(changed("ollama", "m", body), r#"{"a":1,"max_tokens":99}"#);
+    }
+
+    #[test]
+    fn cache_markers_go_wherever_they_stand() {
+        let mark = r#""cache_control":{"type":"ephemeral"}"#;
+        let body = format!(
+            r#"{{"messages":[{{{mark},"role":"user","content":[{{"type":"text",{mark} ,"text":"a"}},{{{mark}}}]}}],"tools":[{{"function":{{"parameters":{{"properties":{{"cache_control":{{}}}}}}}},{mark}}}]}}"#
+        );
+        let expected = r#"{"messages":[{"role":"user","content":[{"type":"text" ,"text":"a"},{}]}],"tools":[{"function":{"parameters":{"properties":{"cache_control":{}}}}}]}"#;
+        assert_eq!(changed("openai", "m", &body), expected);
+    }
+
+    #[test]
+    fn a_value_spelt_differently_is_replaced() {
+        let body = r#"{"tool_choice":"required"}"#;
+        assert_eq!(changed("mistral", "m", body), r#"{"tool_choice":"any"}"#);
+        let body = r#"{"tool_choice":{"type":"function"},"reasoning_effort":"minimal"}"#;
+        assert_eq!(
+            changed("mistral", "m", body),
+            r#"{"tool_choice":"any","reasoning_effort":"low"}"#
+        );
+    }
+}

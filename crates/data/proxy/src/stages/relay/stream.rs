@@ -1,0 +1,247 @@
+//! A stream of events, relayed or translated event by event. Nothing waits for what comes later.
+
+use dialect::{Dialect, Notes, ReplyOptions, StreamTranslator};
+use net::{Buffer, now};
+use wire::{Event, SseError, SseReader};
+
+use super::output::Output;
+use super::{Look, Relay};
+use crate::error_body;
+use crate::reject::{Kind, Reject};
+use crate::routes::Family;
+use crate::stages::open::Stream;
+use crate::stages::watch::{Seen, Watch};
+
+/// Drop-in routes let any page read their streams.
+const OPEN_ORIGIN: &[u8] = b"access-control-allow-origin: *\r\n";
+
+/// Streams are not for caches, whether or not the provider says so.
+const NO_CACHE: &[u8] = b"cache-control: no-cache\r\n";
+
+/// Sends the stream whose beginning is in `stream`; `taken` bytes of the provider's input are
+/// head or held already.
+pub(super) async fn run(relay: &mut Relay<'_>, stream: Stream, taken: usize) -> Seen {
+    let Stream { held, mut reader, mut watch, notes, has_ended } = stream;
+    let framing = relay.context.open_framing();
+    let opens = relay.manners.family.is_drop_in() && relay.context.cors.is_empty();
+    let head_len = relay.head.len();
+    let input = relay.answering.upstream.connection.input();
+    let is_said = relay.head.header(input, "cache-control").is_some();
+    let lines =
+        [if opens { OPEN_ORIGIN } else { b"" }, if is_said { b"" } else { NO_CACHE }].concat();
+    relay.begin(framing, &lines);
+    relay.answering.upstream.connection.consume(taken - head_len);
+    let outcome = match &notes {
+        None => {
+            if relay.manners.family == Family::Base {
+                relay.output.inject_events();
+            }
+            pass(relay, held, has_ended, &mut Untouched { reader: &mut reader, watch: &mut watch })
+                .await
+        }
+        Some(notes) => {
+            let mut translation = Translation::new(relay, notes, &mut reader, &mut watch);
+            pass(relay, held, has_ended, &mut translation).await
+        }
+    };
+    if let Err(reject) = outcome {
+        tell(relay, reject, !reader.is_inside_event()).await;
+    }
+    watch.seen()
+}
+
+/// What happens to the payload of a stream.
+trait Passage {
+    /// Payload that [`Stream`] held: its events have been noted.
+    fn first(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject>;
+    /// Further payload.
+    fn next(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject>;
+    /// The stream is complete.
+    fn end(&mut self, output: &mut Output) -> Result<(), Reject>;
+}
+
+async fn pass(
+    relay: &mut Relay<'_>,
+    held: Buffer,
+    has_ended: bool,
+    passage: &mut impl Passage,
+) -> Result<(), Reject> {
+    passage.first(&mut relay.output, held.as_slice())?;
+    drop(held);
+    let mut is_over = has_ended;
+    while !is_over {
+        let mut failure = None;
+        let look = relay.look(|output, payload| {
+            failure = failure.take().or(passage.next(output, payload).err());
+        })?;
+        if let Some(reject) = failure {
+            return Err(reject);
+        }
+        is_over = match look {
+            Look::Moved => false,
+            Look::End => true,
+            Look::Dry => {
+                relay.write().await?;
+                let idle = now() + relay.manners.stream_idle;
+                relay.answering.upstream.connection.set_deadline(Some(idle));
+                !relay.receive().await?
+            }
+        };
+    }
+    passage.end(&mut relay.output)?;
+    relay.output.framed.end();
+    relay.write().await
+}
+
+/// Ends a stream that broke off. Between two events the caller is told by an error event; inside
+/// one only a broken connection is honest.
+async fn tell(relay: &mut Relay<'_>, reject: Reject, is_between: bool) {
+    if !is_between || reject.kind == Kind::Cancelled || relay.client.is_gone() {
+        return relay.break_off(reject);
+    }
+    let mut frames = Buffer::new();
+    let routed = Some(&relay.manners.routed);
+    error_body::write_stream(relay.manners.family, &reject, routed, &mut frames);
+    relay.output.framed.push(frames.as_slice());
+    relay.output.framed.end();
+    if relay.write().await.is_err() {
+        relay.is_intact = false;
+    }
+    relay.failure = Some(reject);
+}
+
+/// The provider's bytes as they are.
+struct Untouched<'w> {
+    reader: &'w mut SseReader,
+    watch: &'w mut Watch,
+}
+
+impl Passage for Untouched<'_> {
+    fn first(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject> {
+        output.relay(payload);
+        Ok(())
+    }
+
+    fn next(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject> {
+        let mut rest = payload;
+        while let Some(event) = self.reader.next(&mut rest).map_err(|e| unreadable(&e))? {
+            self.watch.note(&event);
+        }
+        output.relay(payload);
+        Ok(())
+    }
+
+    fn end(&mut self, _output: &mut Output) -> Result<(), Reject> {
+        Ok(())
+    }
+}
+
+/// Each event read, and written in the caller's dialect.
+struct Translation<'w> {
+    reader: &'w mut SseReader,
+    watch: &'w mut Watch,
+    translator: StreamTranslator,
+    frames: Vec<u8>,
+    carries_extra_fields: bool,
+}
+
+impl<'w> Translation<'w> {
+    fn new(
+        relay: &Relay<'_>,
+        notes: &Notes,
+        reader: &'w mut SseReader,
+        watch: &'w mut Watch,
+    ) -> Self {
+        // The held payload is read again, this time to translate it.
+        *reader = SseReader::new();
+        let manners = relay.manners;
+        let options = ReplyOptions {
+            notes,
+            trailer: &[],
+            model: Some(manners.routed.model),
+            id: manners.fallback_id,
+            created: crate::unix_seconds(),
+        };
+        let (upstream, caller) = (manners.upstream_dialect, manners.caller_dialect);
+        Self {
+            reader,
+            watch,
+            translator: StreamTranslator::new(upstream, caller, &options),
+            frames: Vec::new(),
+            carries_extra_fields: caller == Dialect::OpenAiChat,
+        }
+    }
+
+    fn translate(
+        &mut self,
+        output: &mut Output,
+        payload: &[u8],
+        is_noted: bool,
+    ) -> Result<(), Reject> {
+        let mut rest = payload;
+        while let Some(event) = self.reader.next(&mut rest).map_err(|error| unreadable(&error))? {
+            if !is_noted {
+                self.watch.note(&event);
+            }
+            write_event(
+                &mut self.translator,
+                &event,
+                self.carries_extra_fields,
+                output,
+                &mut self.frames,
+            )?;
+        }
+        output.framed.push(&self.frames);
+        self.frames.clear();
+        Ok(())
+    }
+}
+
+fn write_event(
+    translator: &mut StreamTranslator,
+    event: &Event<'_>,
+    carries_extra_fields: bool,
+    output: &mut Output,
+    frames: &mut Vec<u8>,
+) -> Result<(), Reject> {
+    let mut trailer = |out: &mut Vec<u8>| {
+        if carries_extra_fields {
+            output.chunk_trailer(out);
+        }
+    };
+    translator.event_with(event.event, event.data, &mut trailer, frames).map_err(|error| {
+        let message = format!("the provider's stream could not be read: {error}");
+        Reject::new(Kind::BadReply, message)
+    })
+}
+
+impl Passage for Translation<'_> {
+    fn first(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject> {
+        self.translate(output, payload, true)
+    }
+
+    fn next(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject> {
+        self.translate(output, payload, false)
+    }
+
+    fn end(&mut self, output: &mut Output) -> Result<(), Reject> {
+        let carries_extra_fields = self.carries_extra_fields;
+        let mut trailer = |out: &mut Vec<u8>| {
+            if carries_extra_fields {
+                output.chunk_trailer(out);
+            }
+        };
+        let ended = self.translator.end_with(&mut trailer, &mut self.frames);
+        output.framed.push(&self.frames);
+        self.frames.clear();
+        ended.map_err(|_| {
+            let message = "the provider's stream ended before its reply was complete";
+            Reject::new(Kind::ConnectionFailed, message)
+        })
+    }
+}
+
+#[cold]
+fn unreadable(error: &SseError) -> Reject {
+    Reject::new(Kind::BadReply, format!("the provider's stream cannot be read: {error}"))
+}

@@ -1,0 +1,139 @@
+//! A reply in one piece, relayed while it arrives.
+
+use dialect::{Dialect, Usage, UsageReader};
+use http::Method;
+use wire::BodyLength;
+
+use super::{Look, Relay};
+use crate::limits::USAGE_BODY_BYTES_MAX;
+use crate::reject::Reject;
+use crate::reply_head::Framing;
+use crate::routes::Family;
+use crate::stages::watch::Seen;
+
+/// Relays the reply; its first payload has arrived.
+pub(super) async fn run(relay: &mut Relay<'_>) -> Seen {
+    let framing = framing(relay);
+    relay.begin(framing, b"");
+    let mut tee = Tee::new(relay.manners.upstream_dialect);
+    match pass(relay, &mut tee).await {
+        Ok(()) => Seen { usage: tee.usage(), ..Seen::default() },
+        Err(reject) => {
+            relay.break_off(reject);
+            Seen::default()
+        }
+    }
+}
+
+async fn pass(relay: &mut Relay<'_>, tee: &mut Tee) -> Result<(), Reject> {
+    loop {
+        let look = relay.look(|output, payload| {
+            tee.take(payload);
+            output.relay(payload);
+        })?;
+        match look {
+            Look::Moved => {}
+            Look::Dry => {
+                relay.write().await?;
+                if !relay.receive().await? {
+                    break;
+                }
+            }
+            Look::End => break,
+        }
+    }
+    tee.end();
+    relay.output.framed.end();
+    relay.write().await
+}
+
+/// The framing for the caller. On base routes `extra_fields` makes the body longer by a length
+/// that is known before the body is.
+fn framing(relay: &mut Relay<'_>) -> Framing {
+    let length = relay.head.body(&Method::POST);
+    let opening = (relay.manners.family == Family::Base).then(|| opening(relay)).flatten();
+    let added = opening.map_or(0, |opening| {
+        let latency = relay.manners.began.elapsed();
+        relay.output.inject_object(latency);
+        relay.output.injected_len(latency) + u64::from(opening == Opening::WithMembers)
+    });
+    match length {
+        BodyLength::Fixed(bytes) => Framing::Length(bytes + added),
+        BodyLength::None => Framing::Empty,
+        BodyLength::Chunked | BodyLength::UntilClose => relay.context.open_framing(),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    WithMembers,
+    Empty,
+}
+
+/// Whether the body is an object, judged by what has arrived of it. A body that is not, or whose
+/// first member is not here yet, is relayed as it is.
+fn opening(relay: &Relay<'_>) -> Option<Opening> {
+    let input = relay.answering.upstream.connection.input().get(relay.head.len()..)?;
+    let mut body = relay.body.clone();
+    let mut significant = Vec::with_capacity(2);
+    let mut at = 0;
+    while significant.len() < 2 {
+        let rest = input.get(at..)?;
+        let step = body.next(rest).ok()?;
+        let payload = rest.get(step.data.clone())?;
+        let found = payload.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+        significant.extend(found.take(2 - significant.len()));
+        if significant.len() < 2 && (step.consumed == 0 || step.is_end) {
+            return None;
+        }
+        at += step.consumed;
+    }
+    match *significant {
+        [b'{', b'}'] => Some(Opening::Empty),
+        [b'{', _] => Some(Opening::WithMembers),
+        _ => None,
+    }
+}
+
+/// Reads the usage of a reply that passes by: straight from it when it comes in one piece, else
+/// from a copy.
+struct Tee {
+    reader: UsageReader,
+    copy: Vec<u8>,
+    pieces: u32,
+    is_too_large: bool,
+}
+
+impl Tee {
+    fn new(dialect: Dialect) -> Self {
+        Self { reader: UsageReader::new(dialect), copy: Vec::new(), pieces: 0, is_too_large: false }
+    }
+
+    fn take(&mut self, payload: &[u8]) {
+        self.pieces += 1;
+        if self.pieces == 1 {
+            // Complete in most cases; a piece of a reply reads as no usage.
+            self.reader.reply(payload);
+            if self.reader.usage().reported {
+                return;
+            }
+        }
+        if self.copy.len() + payload.len() > USAGE_BODY_BYTES_MAX {
+            self.is_too_large = true;
+            self.copy = Vec::new();
+        }
+        if !self.is_too_large {
+            self.copy.extend_from_slice(payload);
+        }
+    }
+
+    fn end(&mut self) {
+        if self.pieces > 1 && !self.is_too_large {
+            self.reader.reply(&self.copy);
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        self.reader.usage()
+    }
+}

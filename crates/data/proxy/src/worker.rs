@@ -1,0 +1,99 @@
+//! What one worker thread owns: its view of the snapshot, its random numbers, its names.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Instant;
+
+use seam::{Event, Reader, Seam};
+use snapshot::Snapshot;
+
+use crate::stages::record::Names;
+
+/// One per worker thread, shared by its connections.
+#[derive(Debug)]
+pub struct Worker {
+    index: usize,
+    seam: Seam,
+    reader: RefCell<Reader>,
+    random: Cell<u64>,
+    requests: Cell<u64>,
+    pub(crate) names: Names,
+}
+
+impl Worker {
+    /// The worker of that index; `seam` has its queue and gauges there.
+    pub fn new(index: usize, seam: &Seam) -> Self {
+        let seed = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let moment = crate::unix_nanoseconds();
+        Self {
+            index,
+            seam: seam.clone(),
+            reader: RefCell::new(seam.published.reader()),
+            random: Cell::new(seed ^ moment),
+            requests: Cell::new(moment),
+            names: Names::default(),
+        }
+    }
+
+    /// The snapshot a request starts with, and keeps.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(self.reader.borrow_mut().current())
+    }
+
+    /// A number uniform over all of `u64` (SplitMix64). Not for secrets.
+    pub(crate) fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number no other request of this process has.
+    pub(crate) fn request_number(&self) -> u64 {
+        self.requests.set(self.requests.get().wrapping_add(1));
+        self.requests.get()
+    }
+
+    /// Hands an event to the control plane, or counts it as dropped.
+    pub(crate) fn record(&self, event: Event) {
+        let is_queued = self.seam.events.get(self.index).is_some_and(|queue| queue.push(event));
+        if !is_queued && let Some(stats) = self.seam.stats.get(self.index) {
+            stats.events_dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a request as under way while the result lives.
+    pub(crate) fn begin_request(&self) -> Active<'_> {
+        self.count_active(1);
+        Active(self, Instant::now())
+    }
+
+    fn count_active(&self, change: i64) {
+        if let Some(stats) = self.seam.stats.get(self.index) {
+            // Only this thread writes the gauge.
+            stats.requests_active.fetch_add(change as u64, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+/// A request under way, and when it began.
+pub(crate) struct Active<'w>(&'w Worker, Instant);
+
+impl Active<'_> {
+    /// When the request was received.
+    pub(crate) fn began(&self) -> Instant {
+        self.1
+    }
+
+    /// Time since then.
+    pub(crate) fn elapsed_ns(&self) -> u64 {
+        self.1.elapsed().as_nanos() as u64
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.count_active(-1);
+    }
+}

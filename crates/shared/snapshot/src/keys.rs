@@ -1,0 +1,272 @@
+//! A provider's keys, ready for drawing one without a lock or an allocation.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::{Endpoint, Secret};
+
+/// Id and name of a provider key, shared with events and logs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct KeyLabel {
+    /// Key id.
+    pub id: String,
+    /// Key name.
+    pub name: String,
+}
+
+/// One provider key, rendered for the wire.
+#[derive(Debug)]
+pub struct Key {
+    /// Id and name.
+    pub label: Arc<KeyLabel>,
+    /// The authentication header line with its CRLF; empty for a key without a value.
+    pub auth_line: Secret,
+    /// Weight as `int(weight × 100)`.
+    pub weight: u32,
+    /// Model names as callers write them (lower case) to the model id on the wire.
+    pub aliases: HashMap<Box<str>, Arc<str>>,
+    /// Set where the address is part of the key (ollama, sgl, vllm).
+    pub endpoint: Option<KeyEndpoint>,
+}
+
+/// An address that belongs to one key.
+#[derive(Debug)]
+pub struct KeyEndpoint {
+    /// Where to connect to.
+    pub endpoint: Arc<Endpoint>,
+    /// Path in front of every operation's path, without a slash at the end.
+    pub base_path: Box<str>,
+}
+
+impl Key {
+    /// The model id on the wire for the model name the caller used.
+    pub fn alias<'a>(&'a self, model: &str) -> Option<&'a Arc<str>> {
+        if self.aliases.is_empty() {
+            return None;
+        }
+        self.aliases.get(model.to_ascii_lowercase().as_str())
+    }
+}
+
+/// The keys of one provider and who may serve which model.
+#[derive(Debug, Default)]
+pub struct KeyTable {
+    /// Every usable key, sorted as configured.
+    pub keys: Vec<Key>,
+    /// Pools of models that some key names in an allow-list or a deny-list (lower case).
+    by_model: HashMap<Box<str>, Pool>,
+    /// Pool of every other model: the keys that allow all.
+    other: Pool,
+}
+
+/// Keys that may serve a model, with their weights summed up.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    /// Positions in [`KeyTable::keys`].
+    members: Box<[u16]>,
+    /// Running sum of weights; empty when all weights are zero (then all are equal).
+    cumulative: Box<[u32]>,
+}
+
+impl KeyTable {
+    /// Builds the pools from each key's model filter.
+    pub(crate) fn new(keys: Vec<(Key, ModelFilter)>) -> Self {
+        let named = keys.iter().flat_map(|(_, filter)| filter.named());
+        let mut by_model: HashMap<Box<str>, Pool> = HashMap::new();
+        for model in named {
+            by_model.entry(model.into()).or_insert_with(|| Pool::of(&keys, Some(model)));
+        }
+        let other = Pool::of(&keys, None);
+        Self { keys: keys.into_iter().map(|(key, _)| key).collect(), by_model, other }
+    }
+
+    /// The keys that may serve `model`, matched without regard to case.
+    pub fn pool(&self, model: &str) -> &Pool {
+        if self.by_model.is_empty() {
+            return &self.other;
+        }
+        let known = self.by_model.get(model).or_else(|| {
+            let has_upper = model.bytes().any(|byte| byte.is_ascii_uppercase());
+            has_upper.then(|| self.by_model.get(model.to_ascii_lowercase().as_str())).flatten()
+        });
+        known.unwrap_or(&self.other)
+    }
+
+    /// Models named in allow-lists: what a bare model name is resolved against.
+    pub fn named_models(&self) -> impl Iterator<Item = &str> {
+        self.by_model.iter().filter(|(_, pool)| !pool.is_empty()).map(|(model, _)| &**model)
+    }
+}
+
+impl Pool {
+    fn of(keys: &[(Key, ModelFilter)], model: Option<&str>) -> Self {
+        let (mut members, mut cumulative, mut sum) = (Vec::new(), Vec::new(), 0_u32);
+        for (position, (key, filter)) in keys.iter().enumerate() {
+            if filter.allows(model) {
+                sum = sum.saturating_add(key.weight);
+                members.push(position as u16);
+                cumulative.push(sum);
+            }
+        }
+        if sum == 0 {
+            cumulative.clear();
+        }
+        Self { members: members.into(), cumulative: cumulative.into() }
+    }
+
+    /// No key may serve the model.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// How many keys there are to draw from.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Positions of the keys in the table.
+    pub fn members(&self) -> &[u16] {
+        &self.members
+    }
+
+    /// Draws a key by weight. `random` is uniform over all of `u64`. A key of weight 0 is never
+    /// drawn while another has weight. `None` only for an empty pool.
+    pub fn draw(&self, random: u64) -> Option<u16> {
+        let position = match self.cumulative.last() {
+            None => below(random, self.members.len() as u64) as usize,
+            Some(sum) => {
+                let point = below(random, u64::from(*sum)) as u32;
+                self.cumulative.partition_point(|upper| *upper <= point)
+            }
+        };
+        self.members.get(position).copied()
+    }
+
+    /// Draws among the members that `usable` accepts; for the rare second attempt.
+    pub fn draw_among(
+        &self,
+        keys: &[Key],
+        random: u64,
+        usable: impl Fn(u16) -> bool,
+    ) -> Option<u16> {
+        let weight = |member: u16| keys.get(usize::from(member)).map_or(0, |key| key.weight);
+        let left = || self.members.iter().copied().filter(|member| usable(*member));
+        let sum: u64 = left().map(|member| u64::from(weight(member))).sum();
+        if sum == 0 {
+            let count = left().count() as u64;
+            return left().nth(below(random, count) as usize);
+        }
+        let mut point = below(random, sum);
+        left().find(|member| {
+            let weight = u64::from(weight(*member));
+            let hit = point < weight;
+            point = point.saturating_sub(weight);
+            hit
+        })
+    }
+}
+
+/// `random` scaled to `0..bound` (0 for an empty range).
+fn below(random: u64, bound: u64) -> u64 {
+    ((u128::from(random) * u128::from(bound)) >> 64) as u64
+}
+
+/// Which models a key serves; names in lower case.
+#[derive(Debug)]
+pub(crate) struct ModelFilter {
+    /// `None` allows every model.
+    pub(crate) allowed: Option<Vec<String>>,
+    /// `None` denies every model.
+    pub(crate) denied: Option<Vec<String>>,
+}
+
+impl ModelFilter {
+    /// `model` = `None` asks for a model that no list names.
+    fn allows(&self, model: Option<&str>) -> bool {
+        let is_named =
+            |list: &Vec<String>| model.is_some_and(|model| list.iter().any(|name| name == model));
+        !self.denied.as_ref().is_none_or(is_named) && self.allowed.as_ref().is_none_or(is_named)
+    }
+
+    fn named(&self) -> impl Iterator<Item = &str> {
+        self.allowed.iter().chain(&self.denied).flatten().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(weight: u32) -> Key {
+        Key {
+            label: Arc::default(),
+            auth_line: Secret::default(),
+            weight,
+            aliases: HashMap::new(),
+            endpoint: None,
+        }
+    }
+
+    fn filter(allowed: Option<&[&str]>, denied: Option<&[&str]>) -> ModelFilter {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        ModelFilter { allowed: allowed.map(owned), denied: denied.map(owned) }
+    }
+
+    fn table(weights: &[u32]) -> KeyTable {
+        KeyTable::new(weights.iter().map(|w| (key(*w), filter(None, Some(&[])))).collect())
+    }
+
+    /// Draws `n` times at evenly spaced points and counts per key.
+    fn shares(draw: impl Fn(u64) -> Option<u16>, keys: usize, n: u64) -> Vec<u64> {
+        let mut counts = vec![0; keys];
+        for i in 0..n {
+            let step = u64::MAX / n;
+            counts[usize::from(draw(i * step + step / 2).unwrap())] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn keys_are_drawn_by_weight() {
+        let table = table(&[70, 0, 30]);
+        assert_eq!(shares(|r| table.pool("m").draw(r), 3, 1000), [700, 0, 300]);
+    }
+
+    #[test]
+    fn without_any_weight_all_are_equal() {
+        let table = table(&[0, 0, 0, 0]);
+        assert_eq!(shares(|r| table.pool("m").draw(r), 4, 1000), [250; 4]);
+    }
+
+    #[test]
+    fn a_second_draw_leaves_out_what_was_used() {
+        let table = table(&[70, 20, 10]);
+        let draw = |r| table.pool("m").draw_among(&table.keys, r, |member| member != 0);
+        assert_eq!(shares(draw, 3, 900), [0, 600, 300]);
+        assert_eq!(table.pool("m").draw_among(&table.keys, 7, |_| false), None);
+    }
+
+    #[test]
+    fn a_second_draw_takes_a_weightless_key_when_nothing_else_is_left() {
+        let table = table(&[70, 0]);
+        let drawn = table.pool("m").draw_among(&table.keys, u64::MAX, |member| member == 1);
+        assert_eq!(drawn, Some(1));
+    }
+
+    #[test]
+    fn lists_decide_which_keys_serve_a_model() {
+        let table = KeyTable::new(vec![
+            (key(1), filter(Some(&["gpt-4o"]), Some(&[]))),
+            (key(1), filter(None, Some(&["gpt-4o"]))),
+            (key(1), filter(Some(&[]), Some(&[]))),
+            (key(1), filter(None, None)),
+        ]);
+        assert_eq!(table.pool("GPT-4o").members(), [0]);
+        assert_eq!(table.pool("other").members(), [1]);
+    }
+
+    #[test]
+    fn an_empty_pool_draws_nothing() {
+        assert_eq!(table(&[]).pool("m").draw(u64::MAX), None);
+    }
+}
