@@ -1,2 +1,2 @@
-//! To be written.
+//! Benches, instruction counts and allocation tests of the gateway.
 #![forbid(unsafe_code)]

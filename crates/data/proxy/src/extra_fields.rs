@@ -26,7 +26,7 @@ pub(crate) struct Routed<'r> {
 #[derive(Debug)]
 pub(crate) struct ExtraFields {
     /// `"extra_fields":{…,"latency":`
-    before_latency: Vec<u8>,
+    before_latency: Buffer,
 }
 
 impl ExtraFields {
@@ -36,7 +36,7 @@ impl ExtraFields {
         out.extend_from_slice(b"\"extra_fields\":{");
         push_routed(&mut out, routed);
         out.extend_from_slice(b",\"latency\":");
-        Self { before_latency: out.as_slice().to_vec() }
+        Self { before_latency: out }
     }
 
     /// Shows the provider's own body in `raw_response`.
@@ -44,15 +44,16 @@ impl ExtraFields {
         const OPEN: &[u8] = b"\"extra_fields\":{";
         if let Some(raw) = raw {
             let mut rendered = [OPEN, b"\"raw_response\":", raw.trim_ascii(), b","].concat();
-            rendered.extend_from_slice(self.before_latency.get(OPEN.len()..).unwrap_or_default());
-            self.before_latency = rendered;
+            let rest = self.before_latency.as_slice().get(OPEN.len()..).unwrap_or_default();
+            rendered.extend_from_slice(rest);
+            self.before_latency = Buffer::from(rendered);
         }
         self
     }
 
     /// Writes `"extra_fields":{…}`. `latency`: of the whole reply, or since the last chunk.
     pub(crate) fn write(&self, latency: Duration, chunk_index: u64, out: &mut Buffer) {
-        out.extend_from_slice(&self.before_latency);
+        out.extend_from_slice(self.before_latency.as_slice());
         push_number(out, latency.as_millis() as u64);
         out.extend_from_slice(b",\"chunk_index\":");
         push_number(out, chunk_index);
@@ -62,7 +63,7 @@ impl ExtraFields {
     /// The same for a writer that collects into a vector.
     pub(crate) fn write_vec(&self, latency: Duration, chunk_index: u64, out: &mut Vec<u8>) {
         let mut number = itoa::Buffer::new();
-        out.extend_from_slice(&self.before_latency);
+        out.extend_from_slice(self.before_latency.as_slice());
         out.extend_from_slice(number.format(latency.as_millis() as u64).as_bytes());
         out.extend_from_slice(b",\"chunk_index\":");
         out.extend_from_slice(number.format(chunk_index).as_bytes());

@@ -15,7 +15,7 @@ use crate::extra_fields::{ExtraFields, Routed};
 use crate::reject::{Kind, Reject};
 use crate::reply_head::push_header;
 use crate::routes::{Family, Route};
-use crate::stages::choose::{KeyDraw, Target, keys};
+use crate::stages::choose::{KeyDraw, Target, Targets, keys};
 use crate::stages::judge::{Standing, Verdict, judge, trail_reason};
 use crate::stages::open::{Expectation, Reply, open};
 use crate::stages::peek::{Ask, Member};
@@ -44,6 +44,8 @@ pub(crate) struct Call<'c> {
     pub(crate) members: &'c [Member],
     pub(crate) ask: &'c Ask<'c>,
     pub(crate) began: Instant,
+    /// No other request of this process has it.
+    pub(crate) number: u64,
     pub(crate) account: &'c mut Account,
 }
 
@@ -52,17 +54,20 @@ pub(crate) struct Served {
     pub(crate) reply: Reply,
     pub(crate) dialect: Dialect,
     pub(crate) stream_idle: Duration,
-    pub(crate) fallback_id: String,
+    pub(crate) number: u64,
+    /// Set where the reply tells how it was routed.
+    pub(crate) extra_fields: Option<ExtraFields>,
     /// Held until a unary reply is through; streams give it back once they run.
     pub(crate) _permit: Option<Permit>,
 }
 
 /// Tries the targets one after the other. When all fail the first one's error is the answer.
-pub(crate) async fn serve(mut call: Call<'_>, targets: &[Target<'_>]) -> Result<Served, Reject> {
+pub(crate) async fn serve(mut call: Call<'_>, targets: &Targets<'_>) -> Result<Served, Reject> {
     let mut primary = None;
-    for (index, target) in targets.iter().enumerate() {
-        call.account.begin_target(call.worker, targets, index);
-        let has_fallback = index + 1 < targets.len() && call.request.total_bytes.is_none();
+    for index in 0..=targets.fallbacks.len() {
+        let Some(target) = targets.at(index) else { break };
+        call.account.begin_target(call.worker, target, index);
+        let has_fallback = targets.at(index + 1).is_some() && call.request.total_bytes.is_none();
         match serve_target(&mut call, target, index, has_fallback).await {
             Ok(served) => return Ok(served),
             Err(reject) if !reject.kind.falls_back() || !has_fallback && primary.is_none() => {
@@ -116,7 +121,9 @@ async fn serve_target(
         };
         call.account.begin_attempt(&attempt, model);
         let failure = match try_once(call, &attempt, &target.model, may_retry).await {
-            Ok(reply) => return Ok(served(call, reply, service, upstream, permit)),
+            Ok((reply, extra_fields)) => {
+                return Ok(served(call, reply, extra_fields, service, upstream, permit));
+            }
             Err(failure) => failure,
         };
         let standing = Standing {
@@ -151,6 +158,7 @@ async fn serve_target(
 fn served(
     call: &Call<'_>,
     reply: Reply,
+    extra_fields: Option<ExtraFields>,
     service: &Service,
     upstream: &Upstream,
     permit: Permit,
@@ -160,7 +168,8 @@ fn served(
         reply,
         dialect: service.dialect,
         stream_idle: upstream.stream_idle_timeout,
-        fallback_id: format!("{:016x}", call.worker.request_number()),
+        number: call.number,
+        extra_fields,
         _permit: (!is_stream).then_some(permit),
     }
 }
@@ -188,7 +197,7 @@ async fn try_once(
     attempt: &Attempt<'_>,
     reported_model: &str,
     may_retry: bool,
-) -> Result<Reply, Reject> {
+) -> Result<(Reply, Option<ExtraFields>), Reject> {
     let request = call.request;
     let source = Source {
         bytes: request.bytes.as_slice(),
@@ -220,21 +229,28 @@ async fn try_once(
             Err(SendError::Stale) => Err(closed_again()),
             Err(SendError::Failed(reject)) => Err(reject),
             Ok(answering) => {
-                let extra_fields =
-                    ExtraFields::new(&call.account.routed_as(attempt, reported_model));
+                let is_told = match call.route.family {
+                    Family::Base => true,
+                    Family::OpenAi => notes.is_some(),
+                    Family::Anthropic => false,
+                };
+                let routed = call.account.routed_as(attempt, reported_model);
+                let extra_fields = is_told.then(|| ExtraFields::new(&routed));
                 let expectation = Expectation {
                     dialect: attempt.service.dialect,
                     caller: call.route.dialect,
                     notes,
                     model: reported_model,
-                    extra_fields: &extra_fields,
+                    extra_fields: extra_fields.as_ref(),
                     shows_raw: shows_raw(call, attempt.upstream),
                     may_retry,
                     began: call.began,
                     stream_idle: attempt.upstream.stream_idle_timeout,
-                    fallback_id: "",
+                    number: call.number,
                 };
-                open(call.client, answering, call.reply_head, expectation).await
+                open(call.client, answering, call.reply_head, expectation)
+                    .await
+                    .map(|reply| (reply, extra_fields))
             }
         };
         call.account.upstream_us += sending.elapsed().as_micros() as u64;
@@ -368,8 +384,7 @@ impl Account {
         }
     }
 
-    fn begin_target(&mut self, worker: &Worker, targets: &[Target<'_>], index: usize) {
-        let Some(target) = targets.get(index) else { return };
+    fn begin_target(&mut self, worker: &Worker, target: &Target<'_>, index: usize) {
         if index == 1 {
             self.primary = self.provider.clone().zip(self.model.clone());
         }

@@ -192,13 +192,14 @@ async fn stages(
         header_lines: inference::header_lines(route.family, account, wants_timing),
         began: active.began(),
         stream_idle: served.stream_idle,
-        fallback_id: &served.fallback_id,
+        number: served.number,
         routed: account
             .routed()
             .ok_or_else(|| Reject::new(Kind::Internal, "no target was recorded"))?,
     };
     let client = &mut session.client;
-    Ok(relay::relay(client, context, &session.reply_head, served.reply, &manners).await)
+    let reply_head = &session.reply_head;
+    Ok(relay::relay(client, context, reply_head, served.reply, served.extra_fields, &manners).await)
 }
 
 /// Stages 4 to 10: the body read, targets chosen, a reply worth sending found.
@@ -235,6 +236,7 @@ async fn find_reply(
             members: &session.members,
             ask: &ask,
             began: active.began(),
+            number: worker.request_number(),
             account: progress.account,
         },
         &targets,

@@ -21,33 +21,52 @@ pub(crate) struct Target<'r> {
     pub(crate) routing_engine: &'static str,
 }
 
-/// Every target of a request: the primary one first. Never empty.
+/// Every target of a request.
+#[derive(Debug)]
+pub(crate) struct Targets<'r> {
+    /// Tried first.
+    pub(crate) primary: Target<'r>,
+    /// Tried after it, in this order.
+    pub(crate) fallbacks: Vec<Target<'r>>,
+}
+
+impl<'r> Targets<'r> {
+    /// The target of that index, 0 being the primary.
+    pub(crate) fn at(&self, index: usize) -> Option<&Target<'r>> {
+        match index.checked_sub(1) {
+            None => Some(&self.primary),
+            Some(index) => self.fallbacks.get(index),
+        }
+    }
+}
+
+/// Who is to be asked for `model`, and for what after that.
 pub(crate) fn targets<'r>(
     snapshot: &'r Snapshot,
     family: Family,
     model: &'r str,
     fallbacks: &'r [String],
     operation: Operation,
-) -> Result<Vec<Target<'r>>, Reject> {
+) -> Result<Targets<'r>, Reject> {
     if model.is_empty() {
         return Err(model_missing());
     }
-    let mut targets = Vec::with_capacity(1 + fallbacks.len());
-    match snapshot.split_model(model) {
-        (Some(provider), model) => targets.push(named(snapshot, provider, model.into())),
-        (None, model) => resolve(snapshot, family, model, operation, fallbacks, &mut targets)?,
-    }
-    let inherited = family.is_drop_in().then(|| snapshot.split_model(model).0).flatten();
-    for fallback in fallbacks {
-        match snapshot.split_model(fallback) {
-            (_, "") => {}
-            (Some(provider), model) => targets.push(named(snapshot, provider, model.into())),
-            (None, model) => {
-                targets.extend(without_provider(snapshot, family, &targets, inherited, model))
-            }
+    let mut targets = match snapshot.split_model(model) {
+        (Some(provider), model) => {
+            Targets { primary: named(snapshot, provider, model.into()), fallbacks: Vec::new() }
         }
+        (None, model) => resolve(snapshot, family, model, operation, fallbacks)?,
+    };
+    for fallback in fallbacks {
+        let target = match snapshot.split_model(fallback) {
+            (_, "") => None,
+            (Some(provider), model) => Some(named(snapshot, provider, model.into())),
+            (None, bare) if family.is_drop_in() => inheriting(&targets.primary, bare),
+            (None, _) => None,
+        };
+        targets.fallbacks.extend(target);
     }
-    targets.truncate(1 + FALLBACKS_MAX);
+    targets.fallbacks.truncate(FALLBACKS_MAX);
     Ok(targets)
 }
 
@@ -60,20 +79,10 @@ fn named<'r>(snapshot: &'r Snapshot, provider: &str, model: Cow<'r, str>) -> Tar
     }
 }
 
-/// Base routes drop a fallback without provider, drop-in routes let it inherit the primary's.
-fn without_provider<'r>(
-    snapshot: &'r Snapshot,
-    family: Family,
-    targets: &[Target<'r>],
-    inherited: Option<&str>,
-    model: &'r str,
-) -> Option<Target<'r>> {
-    if !family.is_drop_in() {
-        return None;
-    }
-    let primary = targets.first().and_then(|primary| primary.upstream.as_ref().ok());
-    let provider = inherited.or(primary.map(|upstream| &*upstream.name))?;
-    Some(named(snapshot, provider, model.into()))
+/// On drop-in routes a fallback without provider is one of the primary's; base routes drop it.
+fn inheriting<'r>(primary: &Target<'r>, model: &'r str) -> Option<Target<'r>> {
+    let upstream = *primary.upstream.as_ref().ok()?;
+    Some(Target { upstream: Ok(upstream), model: model.into(), routing_engine: "core" })
 }
 
 /// Finds the providers of a bare model name: the route's own first, else by name; the others
@@ -84,27 +93,21 @@ fn resolve<'r>(
     model: &'r str,
     operation: Operation,
     fallbacks: &[String],
-    targets: &mut Vec<Target<'r>>,
-) -> Result<(), Reject> {
-    let serves = |upstream: &&&'r std::sync::Arc<Upstream>| {
-        upstream.service(operation).is_some() && upstream.lists_model(model)
-    };
-    let mut candidates: Vec<&'r Upstream> =
-        snapshot.upstreams.iter().filter(|upstream| serves(&upstream)).map(|u| &**u).collect();
+) -> Result<Targets<'r>, Reject> {
+    let serves =
+        |upstream: &Upstream| upstream.service(operation).is_some() && upstream.lists_model(model);
+    let upstreams = snapshot.upstreams.iter().map(|upstream| &**upstream);
     let hint = family.provider_hint();
-    candidates.sort_by_key(|upstream| Some(&*upstream.name) != hint);
-    if !fallbacks.is_empty() {
-        candidates.truncate(1);
-    }
-    if candidates.is_empty() {
-        return Err(provider_unresolved());
-    }
-    targets.extend(candidates.into_iter().map(|upstream| Target {
+    let own = upstreams.clone().find(|upstream| Some(&*upstream.name) == hint && serves(upstream));
+    let others = upstreams.filter(|upstream| Some(&*upstream.name) != hint && serves(upstream));
+    let mut found = own.into_iter().chain(others).map(|upstream| Target {
         upstream: Ok(upstream),
         model: model.into(),
         routing_engine: "model-catalog",
-    }));
-    Ok(())
+    });
+    let primary = found.next().ok_or_else(provider_unresolved)?;
+    let others = if fallbacks.is_empty() { found.collect() } else { Vec::new() };
+    Ok(Targets { primary, fallbacks: others })
 }
 
 #[cold]

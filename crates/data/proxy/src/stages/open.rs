@@ -27,14 +27,15 @@ pub(crate) struct Expectation<'r> {
     /// The model name to report in a translated reply.
     pub(crate) model: &'r str,
     /// What to append to a translated OpenAI reply.
-    pub(crate) extra_fields: &'r ExtraFields,
+    pub(crate) extra_fields: Option<&'r ExtraFields>,
     /// The caller wants the provider's bytes shown.
     pub(crate) shows_raw: bool,
     /// Another attempt is possible, so the start of a stream is held back until it says something.
     pub(crate) may_retry: bool,
     pub(crate) began: Instant,
     pub(crate) stream_idle: Duration,
-    pub(crate) fallback_id: &'r str,
+    /// Makes an id for a translated reply that came without one.
+    pub(crate) number: u64,
 }
 
 /// A reply worth sending.
@@ -272,14 +273,15 @@ fn translate(
     expectation: &Expectation<'_>,
 ) -> Result<(Vec<u8>, Usage), Reject> {
     let mut trailer = Vec::new();
-    if expectation.caller == Dialect::OpenAiChat {
-        expectation.extra_fields.write_vec(expectation.began.elapsed(), 0, &mut trailer);
+    if let Some(extra_fields) = expectation.extra_fields {
+        extra_fields.write_vec(expectation.began.elapsed(), 0, &mut trailer);
     }
+    let id = format!("{:016x}", expectation.number);
     let options = ReplyOptions {
         notes,
         model: Some(expectation.model),
         trailer: &trailer,
-        id: expectation.fallback_id,
+        id: &id,
         created: crate::unix_seconds(),
     };
     let mut out = Vec::with_capacity(body.len() + body.len() / 4 + 256);

@@ -1,10 +1,13 @@
 //! Stage 4: body → [`Ask`]: model, streaming and fallbacks from one validating pass, no tree.
 
+mod members;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
-use sonic_rs::{JsonValueTrait, LazyValue, to_object_iter};
+use sonic_rs::{JsonValueTrait, LazyValue};
 
+use self::members::{Found, Members};
 use crate::limits::{FALLBACKS_MAX, MEMBERS_MAX};
 use crate::reject::{Kind, Reject};
 
@@ -33,7 +36,7 @@ pub(crate) struct Ask<'b> {
 /// Reads `body`, which must be one JSON object, and lists its members into `members`.
 pub(crate) fn peek<'b>(body: &'b [u8], members: &mut Vec<Member>) -> Result<Ask<'b>, Reject> {
     let (ask, is_whole) = scan(body, members)?;
-    if is_whole && ends_after(body, members.last()) { Ok(ask) } else { Err(invalid_json()) }
+    if is_whole { Ok(ask) } else { Err(invalid_json()) }
 }
 
 /// Reads the beginning of a body as far as it goes.
@@ -48,46 +51,41 @@ pub(crate) fn peek_beginning<'b>(
 fn scan<'b>(body: &'b [u8], members: &mut Vec<Member>) -> Result<(Ask<'b>, bool), Reject> {
     members.clear();
     let mut ask = Ask::default();
-    for entry in to_object_iter(body) {
-        let Ok((key, value)) = entry else { return Ok((ask, false)) };
-        if members.len() == MEMBERS_MAX {
-            return Err(too_many_members());
+    let mut found = Members::of(body);
+    loop {
+        match found.next() {
+            Ok(None) => return Ok((ask, std::str::from_utf8(body).is_ok())),
+            Err(_) => return Ok((ask, false)),
+            Ok(Some(_)) if members.len() == MEMBERS_MAX => return Err(too_many_members()),
+            Ok(Some(member)) => {
+                take(&mut ask, body, &member)?;
+                let key = if member.is_escaped { 0..0 } else { member.key };
+                members.push(Member { key, value: member.value });
+            }
         }
-        let value_at = position(body, value.as_raw_str());
-        let before = members.last().map_or(0, |member| member.value.end);
-        let key_at = key_position(body, before..value_at.start, &key);
-        let member = Member { key: key_at, value: value_at };
-        take(&mut ask, body, &key, &value, &member)?;
-        members.push(member);
     }
-    Ok((ask, true))
 }
 
-fn take<'b>(
-    ask: &mut Ask<'b>,
-    body: &'b [u8],
-    key: &str,
-    value: &LazyValue<'_>,
-    member: &Member,
-) -> Result<(), Reject> {
-    match key {
-        "model" if ask.model_at.is_some() => Err(twice("model")),
-        "model" => {
-            let Some(model) = value.as_str() else { return Err(wrong_type("model", "a string")) };
+fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &Found) -> Result<(), Reject> {
+    let key = body.get(member.key.clone()).unwrap_or_default();
+    let unescaped = member.is_escaped.then(|| unescape(body, member)).flatten();
+    let value = body.get(member.value.clone()).unwrap_or_default();
+    match unescaped.as_deref().map_or(key, str::as_bytes) {
+        b"model" if ask.model_at.is_some() => Err(twice("model")),
+        b"model" => {
+            ask.model = string(value).ok_or_else(|| wrong_type("model", "a string"))?;
             ask.model_at = Some(member.value.clone());
-            ask.model = verbatim(body, &member.value)
-                .map_or_else(|| model.to_owned().into(), Cow::Borrowed);
             Ok(())
         }
-        "stream" => match (value.as_bool(), value.is_null()) {
-            (Some(is_streaming), _) => {
-                ask.is_streaming = is_streaming;
-                Ok(())
-            }
-            (None, true) => Ok(()),
-            (None, false) => Err(wrong_type("stream", "true or false")),
-        },
-        "fallbacks" if !value.is_null() => {
+        b"stream" => {
+            ask.is_streaming = match value {
+                b"true" => true,
+                b"false" | b"null" => false,
+                _ => return Err(wrong_type("stream", "true or false")),
+            };
+            Ok(())
+        }
+        b"fallbacks" if value != b"null" => {
             ask.fallbacks = fallbacks(value).ok_or_else(wrong_fallbacks)?;
             Ok(())
         }
@@ -95,20 +93,27 @@ fn take<'b>(
     }
 }
 
-/// The text of a JSON string that has no escapes, straight from the body.
-fn verbatim<'b>(body: &'b [u8], at: &Range<usize>) -> Option<&'b str> {
-    let quoted = body.get(at.clone())?;
-    let text = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+/// A key that is written with escapes, without them.
+#[cold]
+fn unescape(body: &[u8], member: &Found) -> Option<String> {
+    let quoted = body.get(member.key.start.checked_sub(1)?..=member.key.end)?;
+    sonic_rs::from_slice(quoted).ok()
+}
+
+/// The text of a JSON string: straight from the body unless it has escapes.
+fn string(value: &[u8]) -> Option<Cow<'_, str>> {
+    let text = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     if memchr::memchr(b'\\', text).is_some() {
-        return None;
+        return sonic_rs::from_slice::<String>(value).ok().map(Cow::Owned);
     }
-    std::str::from_utf8(text).ok()
+    std::str::from_utf8(text).ok().map(Cow::Borrowed)
 }
 
 /// A list of strings; objects with `provider` and `model` are taken too. `None`: something else.
-fn fallbacks(value: &LazyValue<'_>) -> Option<Vec<String>> {
+fn fallbacks(value: &[u8]) -> Option<Vec<String>> {
+    let value: LazyValue<'_> = sonic_rs::from_slice(value).ok()?;
     let mut names = Vec::new();
-    for element in value.clone().into_array_iter()? {
+    for element in value.into_array_iter()? {
         let element = element.ok()?;
         let name = match element.as_str() {
             Some(name) => name.to_owned(),
@@ -122,38 +127,6 @@ fn fallbacks(value: &LazyValue<'_>) -> Option<Vec<String>> {
         }
     }
     Some(names)
-}
-
-/// Where `part`, a slice of `body`, stands in it. Empty for anything else (an unescaped copy).
-fn position(body: &[u8], part: &str) -> Range<usize> {
-    let start = (part.as_ptr() as usize).wrapping_sub(body.as_ptr() as usize);
-    match start.checked_add(part.len()) {
-        Some(end) if end <= body.len() => start..end,
-        _ => 0..0,
-    }
-}
-
-/// Where `key` stands in the text between two values; empty when it is written with escapes.
-fn key_position(body: &[u8], between: Range<usize>, key: &str) -> Range<usize> {
-    let text = body.get(between.clone()).unwrap_or_default();
-    let Some(quote) = memchr::memchr(b'"', text) else { return 0..0 };
-    let start = between.start + quote + 1;
-    let end = start + key.len();
-    let is_plain = body.get(start..end) == Some(key.as_bytes()) && body.get(end) == Some(&b'"');
-    if is_plain { start..end } else { 0..0 }
-}
-
-/// After the last member only the closing brace and white space may follow.
-fn ends_after(body: &[u8], last: Option<&Member>) -> bool {
-    let from = match last {
-        Some(member) => member.value.end,
-        None => match body.iter().position(|byte| *byte == b'{') {
-            Some(open) => open + 1,
-            None => return false,
-        },
-    };
-    let rest = body.get(from..).unwrap_or_default().trim_ascii();
-    rest == b"}"
 }
 
 #[cold]

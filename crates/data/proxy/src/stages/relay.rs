@@ -32,8 +32,8 @@ pub(crate) struct Manners<'r> {
     pub(crate) began: Instant,
     /// Longest silence inside a stream.
     pub(crate) stream_idle: Duration,
-    /// Id for a translated reply that came without one.
-    pub(crate) fallback_id: &'r str,
+    /// Makes an id for a translated reply that came without one.
+    pub(crate) number: u64,
 }
 
 /// How a reply ended.
@@ -58,13 +58,16 @@ pub(crate) async fn relay(
     context: &mut ReplyContext,
     head: &ResponseHead,
     reply: Reply,
+    extra_fields: Option<ExtraFields>,
     manners: &Manners<'_>,
 ) -> Relayed {
     let Passing { answering, body, stream, taken } = match reply {
-        Reply::Ready(ready) => return send_ready(client, context, head, ready, manners).await,
+        Reply::Ready(ready) => {
+            return send_ready(client, context, head, ready, extra_fields, manners).await;
+        }
         Reply::Passing(passing) => passing,
     };
-    let output = Output::new(ExtraFields::new(&manners.routed), manners.began);
+    let output = Output::new(extra_fields, manners.began);
     let mut relay = Relay {
         client,
         context,
@@ -91,13 +94,15 @@ async fn send_ready(
     context: &mut ReplyContext,
     head: &ResponseHead,
     ready: Ready,
+    extra_fields: Option<ExtraFields>,
     manners: &Manners<'_>,
 ) -> Relayed {
     let mut body = Buffer::with_capacity(ready.body.len() + 1024);
     let is_translated = manners.upstream_dialect != manners.caller_dialect;
     let raw = ready.raw.as_deref().filter(|_| manners.family != Family::Anthropic);
-    if raw.is_some() || (manners.family == Family::Base && !is_translated) {
-        let extra_fields = ExtraFields::new(&manners.routed).with_raw_response(raw);
+    if raw.is_some() || (extra_fields.is_some() && !is_translated) {
+        let extra_fields = extra_fields.unwrap_or_else(|| ExtraFields::new(&manners.routed));
+        let extra_fields = extra_fields.with_raw_response(raw);
         let latency = manners.began.elapsed();
         Injector::for_object()
             .push(&ready.body, &mut body, |out| extra_fields.write(latency, 0, out));

@@ -9,6 +9,8 @@ use super::peek::Member;
 pub(crate) struct Edits {
     /// Ranges of the body and what stands there instead, sorted by position.
     changes: Vec<Change>,
+    /// Texts of the changes, one behind the other.
+    texts: String,
     /// Positions of members to be removed.
     removed: Vec<usize>,
     /// No member of the body is left.
@@ -28,14 +30,15 @@ enum Text {
     None,
     Static(&'static [u8]),
     Number(u64),
-    /// A JSON string made from a plain one.
-    Quoted(Box<str>),
+    /// A JSON string made from a plain one, which stands in `Edits::texts`.
+    Quoted(Range<usize>),
 }
 
 impl Edits {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.changes.clear();
+        self.texts.clear();
         self.removed.clear();
         self.leaves_none = false;
         self.added.clear();
@@ -43,7 +46,9 @@ impl Edits {
 
     /// Puts the JSON string of `text` in place of `at`.
     pub(crate) fn replace_string(&mut self, at: Range<usize>, text: &str) {
-        self.changes.push(Change { at, text: Text::Quoted(text.into()) });
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        self.changes.push(Change { at, text: Text::Quoted(start..self.texts.len()) });
     }
 
     /// Puts `text` in place of `at`.
@@ -89,7 +94,10 @@ impl Edits {
                 Text::None => {}
                 Text::Static(text) => out(text),
                 Text::Number(number) => out(itoa::Buffer::new().format(*number).as_bytes()),
-                Text::Quoted(text) => crate::json::write_string(text, out),
+                Text::Quoted(at) => {
+                    let text = self.texts.get(at.clone()).unwrap_or_default();
+                    crate::json::write_string(text, out);
+                }
             }
             done = change.at.end;
         }

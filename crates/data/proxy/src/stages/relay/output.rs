@@ -13,7 +13,8 @@ pub(super) struct Output {
     /// Ready to be written.
     pub(super) framed: Framed,
     injector: Option<Injector>,
-    extra_fields: ExtraFields,
+    /// Set where the reply tells how it was routed.
+    extra_fields: Option<ExtraFields>,
     clock: ChunkClock,
 }
 
@@ -39,7 +40,7 @@ impl ChunkClock {
 }
 
 impl Output {
-    pub(super) fn new(extra_fields: ExtraFields, began: Instant) -> Self {
+    pub(super) fn new(extra_fields: Option<ExtraFields>, began: Instant) -> Self {
         Self {
             framed: Framed::default(),
             injector: None,
@@ -62,15 +63,19 @@ impl Output {
     /// How many bytes [`Output::inject_object`] is going to add, without the comma.
     pub(super) fn injected_len(&self, latency: Duration) -> u64 {
         let mut rendered = Buffer::new();
-        self.extra_fields.write(latency, 0, &mut rendered);
+        if let Some(extra_fields) = &self.extra_fields {
+            extra_fields.write(latency, 0, &mut rendered);
+        }
         rendered.len() as u64
     }
 
     /// Adds relayed body bytes.
     pub(super) fn relay(&mut self, data: &[u8]) {
-        let Some(injector) = &mut self.injector else { return self.framed.push(data) };
+        let (Some(injector), Some(extra_fields)) = (&mut self.injector, &self.extra_fields) else {
+            return self.framed.push(data);
+        };
         let mut piece = Buffer::with_capacity(data.len() + INJECTED_BYTES_USUAL);
-        let (extra_fields, clock) = (&self.extra_fields, &mut self.clock);
+        let clock = &mut self.clock;
         injector.push(data, &mut piece, |out| {
             let (latency, index) = clock.next();
             extra_fields.write(latency, index, out);
@@ -80,8 +85,10 @@ impl Output {
 
     /// Writes `extra_fields` for the next chunk of a translated stream.
     pub(super) fn chunk_trailer(&mut self, out: &mut Vec<u8>) {
-        let (latency, index) = self.clock.next();
-        self.extra_fields.write_vec(latency, index, out);
+        if let Some(extra_fields) = &self.extra_fields {
+            let (latency, index) = self.clock.next();
+            extra_fields.write_vec(latency, index, out);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A stream of events, relayed or translated event by event. Nothing waits for what comes later.
 
-use dialect::{Dialect, Notes, ReplyOptions, StreamTranslator};
+use dialect::{Notes, ReplyOptions, StreamTranslator};
 use net::{Buffer, now};
 use wire::{Event, SseError, SseReader};
 
@@ -142,7 +142,6 @@ struct Translation<'w> {
     watch: &'w mut Watch,
     translator: StreamTranslator,
     frames: Vec<u8>,
-    carries_extra_fields: bool,
 }
 
 impl<'w> Translation<'w> {
@@ -155,11 +154,12 @@ impl<'w> Translation<'w> {
         // The held payload is read again, this time to translate it.
         *reader = SseReader::new();
         let manners = relay.manners;
+        let id = format!("{:016x}", manners.number);
         let options = ReplyOptions {
             notes,
             trailer: &[],
             model: Some(manners.routed.model),
-            id: manners.fallback_id,
+            id: &id,
             created: crate::unix_seconds(),
         };
         let (upstream, caller) = (manners.upstream_dialect, manners.caller_dialect);
@@ -168,7 +168,6 @@ impl<'w> Translation<'w> {
             watch,
             translator: StreamTranslator::new(upstream, caller, &options),
             frames: Vec::new(),
-            carries_extra_fields: caller == Dialect::OpenAiChat,
         }
     }
 
@@ -183,13 +182,7 @@ impl<'w> Translation<'w> {
             if !is_noted {
                 self.watch.note(&event);
             }
-            write_event(
-                &mut self.translator,
-                &event,
-                self.carries_extra_fields,
-                output,
-                &mut self.frames,
-            )?;
+            write_event(&mut self.translator, &event, output, &mut self.frames)?;
         }
         output.framed.push(&self.frames);
         self.frames.clear();
@@ -200,15 +193,10 @@ impl<'w> Translation<'w> {
 fn write_event(
     translator: &mut StreamTranslator,
     event: &Event<'_>,
-    carries_extra_fields: bool,
     output: &mut Output,
     frames: &mut Vec<u8>,
 ) -> Result<(), Reject> {
-    let mut trailer = |out: &mut Vec<u8>| {
-        if carries_extra_fields {
-            output.chunk_trailer(out);
-        }
-    };
+    let mut trailer = |out: &mut Vec<u8>| output.chunk_trailer(out);
     translator.event_with(event.event, event.data, &mut trailer, frames).map_err(|error| {
         let message = format!("the provider's stream could not be read: {error}");
         Reject::new(Kind::BadReply, message)
@@ -225,12 +213,7 @@ impl Passage for Translation<'_> {
     }
 
     fn end(&mut self, output: &mut Output) -> Result<(), Reject> {
-        let carries_extra_fields = self.carries_extra_fields;
-        let mut trailer = |out: &mut Vec<u8>| {
-            if carries_extra_fields {
-                output.chunk_trailer(out);
-            }
-        };
+        let mut trailer = |out: &mut Vec<u8>| output.chunk_trailer(out);
         let ended = self.translator.end_with(&mut trailer, &mut self.frames);
         output.framed.push(&self.frames);
         self.frames.clear();

@@ -75,23 +75,24 @@ enum Opening {
 fn opening(relay: &Relay<'_>) -> Option<Opening> {
     let input = relay.answering.upstream.connection.input().get(relay.head.len()..)?;
     let mut body = relay.body.clone();
-    let mut significant = Vec::with_capacity(2);
+    let mut opens = false;
     let mut at = 0;
-    while significant.len() < 2 {
+    loop {
         let rest = input.get(at..)?;
         let step = body.next(rest).ok()?;
         let payload = rest.get(step.data.clone())?;
-        let found = payload.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
-        significant.extend(found.take(2 - significant.len()));
-        if significant.len() < 2 && (step.consumed == 0 || step.is_end) {
+        for byte in payload.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+            match (opens, byte) {
+                (false, b'{') => opens = true,
+                (false, _) => return None,
+                (true, b'}') => return Some(Opening::Empty),
+                (true, _) => return Some(Opening::WithMembers),
+            }
+        }
+        if step.consumed == 0 || step.is_end {
             return None;
         }
         at += step.consumed;
-    }
-    match *significant {
-        [b'{', b'}'] => Some(Opening::Empty),
-        [b'{', _] => Some(Opening::WithMembers),
-        _ => None,
     }
 }
 
