@@ -39,16 +39,22 @@ impl ExtraFields {
         Self { before_latency: out }
     }
 
-    /// Shows the provider's own body in `raw_response`.
-    pub(crate) fn with_raw_response(mut self, raw: Option<&[u8]>) -> Self {
+    /// Shows a body as it was sent or received, under `name`.
+    pub(crate) fn with_raw(self, name: &str, raw: Option<&[u8]>) -> Self {
         const OPEN: &[u8] = b"\"extra_fields\":{";
-        if let Some(raw) = raw {
-            let mut rendered = [OPEN, b"\"raw_response\":", raw.trim_ascii(), b","].concat();
-            let rest = self.before_latency.as_slice().get(OPEN.len()..).unwrap_or_default();
-            rendered.extend_from_slice(rest);
-            self.before_latency = Buffer::from(rendered);
+        let Some(raw) = raw else { return self };
+        let mut out = Buffer::with_capacity(self.before_latency.len() + raw.len() + 64);
+        out.extend_from_slice(OPEN);
+        push_string(&mut out, name);
+        out.extend_from_slice(b":");
+        if sonic_rs::from_slice::<sonic_rs::LazyValue<'_>>(raw).is_ok() {
+            out.extend_from_slice(raw.trim_ascii());
+        } else {
+            push_string(&mut out, &String::from_utf8_lossy(raw));
         }
-        self
+        out.extend_from_slice(b",");
+        out.extend_from_slice(self.before_latency.as_slice().get(OPEN.len()..).unwrap_or_default());
+        Self { before_latency: out }
     }
 
     /// Writes `"extra_fields":{…}`. `latency`: of the whole reply, or since the last chunk.
@@ -101,6 +107,27 @@ mod tests {
     use sonic_rs::{JsonValueTrait, Value};
 
     use super::*;
+
+    #[test]
+    fn raw_bodies_are_shown_as_json_or_as_text() {
+        let routed = Routed {
+            operation: Operation::ChatCompletion,
+            provider: "p",
+            model: "m",
+            resolved_model: "m",
+            key: None,
+            primary: None,
+        };
+        let fields = ExtraFields::new(&routed)
+            .with_raw("raw_request", Some(b"{\"a\":1}"))
+            .with_raw("raw_response", Some(b"<html>"));
+        let mut out = Vec::new();
+        fields.write_vec(Duration::ZERO, 0, &mut out);
+        let text = format!("{{{}}}", String::from_utf8(out).unwrap());
+        let json: Value = sonic_rs::from_str(&text).unwrap();
+        assert_eq!(json["extra_fields"]["raw_request"]["a"].as_u64(), Some(1));
+        assert_eq!(json["extra_fields"]["raw_response"].as_str(), Some("<html>"));
+    }
 
     #[test]
     fn a_fallback_names_its_primary() {

@@ -217,6 +217,8 @@ async fn try_once(
         let preparing = Instant::now();
         let mut outbound = prepare(&source, attempt, call.edits)?;
         let notes = outbound.notes.take();
+        let raw_request =
+            shows_raw_request(call, attempt.upstream).then(|| outbound.body().to_vec());
         let sending = Instant::now();
         call.account.stages.prepare_ns += sending.duration_since(preparing).as_nanos() as u64;
         let delivery = Delivery { endpoint: attempt.endpoint()?, is_fresh, deadline };
@@ -231,18 +233,20 @@ async fn try_once(
             Ok(answering) => {
                 let is_told = match call.route.family {
                     Family::Base => true,
-                    Family::OpenAi => notes.is_some(),
+                    Family::OpenAi => notes.is_some() || raw_request.is_some(),
                     Family::Anthropic => false,
                 };
                 let routed = call.account.routed_as(attempt, reported_model);
-                let extra_fields = is_told.then(|| ExtraFields::new(&routed));
+                let extra_fields = is_told.then(|| {
+                    ExtraFields::new(&routed).with_raw("raw_request", raw_request.as_deref())
+                });
                 let expectation = Expectation {
                     dialect: attempt.service.dialect,
                     caller: call.route.dialect,
                     notes,
                     model: reported_model,
                     extra_fields: extra_fields.as_ref(),
-                    shows_raw: shows_raw(call, attempt.upstream),
+                    shows_raw: shows_raw_response(call, attempt.upstream),
                     may_retry,
                     began: call.began,
                     stream_idle: attempt.upstream.stream_idle_timeout,
@@ -259,7 +263,13 @@ async fn try_once(
     Err(closed_again())
 }
 
-fn shows_raw(call: &Call<'_>, upstream: &Upstream) -> bool {
+fn shows_raw_request(call: &Call<'_>, upstream: &Upstream) -> bool {
+    let asked = call.headers.raw_request(call.request.bytes.as_slice());
+    let asked = asked.filter(|_| call.snapshot.client.allow_raw_override);
+    asked.unwrap_or(upstream.send_back_raw_request)
+}
+
+fn shows_raw_response(call: &Call<'_>, upstream: &Upstream) -> bool {
     let asked = call.headers.raw_response(call.request.bytes.as_slice());
     let asked = asked.filter(|_| call.snapshot.client.allow_raw_override);
     asked.unwrap_or(upstream.send_back_raw_response)

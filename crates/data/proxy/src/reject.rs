@@ -19,8 +19,6 @@ pub(crate) enum Kind {
     CallerTimedOut,
     /// The body is larger than allowed.
     BodyTooLarge,
-    /// There is no such route.
-    RouteNotFound,
     /// The route exists for other methods.
     MethodNotAllowed,
     /// No credential where one is demanded.
@@ -87,7 +85,6 @@ impl Kind {
             | Self::Inexpressible => 400,
             Self::Unauthenticated => 401,
             Self::AccessBlocked => 403,
-            Self::RouteNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::CallerTimedOut => 408,
             Self::BodyTooLarge => 413,
@@ -113,7 +110,6 @@ impl Kind {
             | Self::CodingUnsupported
             | Self::CallerTimedOut
             | Self::BodyTooLarge
-            | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::Unauthenticated
             | Self::AccessBlocked
@@ -148,7 +144,6 @@ impl Kind {
             | Self::VersionUnsupported
             | Self::CodingUnsupported
             | Self::BodyTooLarge
-            | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::Unresolved
             | Self::ProviderUnknown
@@ -182,7 +177,6 @@ impl Kind {
             | Self::CodingUnsupported
             | Self::CallerTimedOut
             | Self::BodyTooLarge
-            | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::Unresolved
             | Self::ProviderUnknown
@@ -228,7 +222,6 @@ impl Kind {
             | Self::CodingUnsupported
             | Self::CallerTimedOut
             | Self::BodyTooLarge
-            | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::HeadersMissing
             | Self::OperationUnsupported

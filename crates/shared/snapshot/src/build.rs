@@ -72,7 +72,9 @@ impl Builder {
             .collect();
         upstreams.sort_by(|a, b| a.name.cmp(&b.name));
         let by_name = upstreams.iter().enumerate().map(|(i, u)| ((*u.name).into(), i)).collect();
-        let virtual_keys = config.virtual_keys.iter().map(|key| {
+        // A key whose environment variable is unset has no value, and nobody may match it.
+        let named = config.virtual_keys.iter().filter(|key| !key.value.is_empty());
+        let virtual_keys = named.map(|key| {
             let known =
                 VirtualKey { id: key.id.clone(), name: key.name.clone(), is_active: key.is_active };
             (key.value.expose().into(), Arc::new(known))

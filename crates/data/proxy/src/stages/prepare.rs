@@ -53,6 +53,15 @@ pub(crate) struct Outbound {
     pub(crate) notes: Option<Notes>,
 }
 
+impl Outbound {
+    /// The body as it is going to be sent.
+    pub(crate) fn body(&self) -> &[u8] {
+        let bytes = self.bytes.as_slice();
+        let head_end = memchr::memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+        bytes.get(head_end..).unwrap_or_default()
+    }
+}
+
 impl<'r> Attempt<'r> {
     /// Where to connect to.
     pub(crate) fn endpoint(&self) -> Result<&'r Arc<Endpoint>, Reject> {

@@ -102,7 +102,7 @@ async fn send_ready(
     let raw = ready.raw.as_deref().filter(|_| manners.family != Family::Anthropic);
     if raw.is_some() || (extra_fields.is_some() && !is_translated) {
         let extra_fields = extra_fields.unwrap_or_else(|| ExtraFields::new(&manners.routed));
-        let extra_fields = extra_fields.with_raw_response(raw);
+        let extra_fields = extra_fields.with_raw("raw_response", raw);
         let latency = manners.began.elapsed();
         Injector::for_object()
             .push(&ready.body, &mut body, |out| extra_fields.write(latency, 0, out));
