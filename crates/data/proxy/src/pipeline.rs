@@ -76,7 +76,10 @@ async fn exchange(worker: &Worker, session: &mut Session) -> Next {
     let path = session.head.path(session.client.input());
     match (session.head.method().as_str(), routes::find(path)) {
         ("OPTIONS", _) => preflight(worker, session, &snapshot, &mut context, &active).await,
-        ("POST", Some(route)) => infer(worker, session, &snapshot, route, context, &active).await,
+        ("POST", Some(route)) => {
+            let scope = Scope { worker, snapshot: &snapshot, route, active: &active };
+            infer(&scope, session, context).await
+        }
         (_, Some(route)) => {
             let reject = Reject::new(Kind::MethodNotAllowed, "this route takes POST only");
             let next =
@@ -107,28 +110,24 @@ fn context(session: &Session, snapshot: &Snapshot) -> ReplyContext {
     }
 }
 
-/// Stages 1 to 13 for an inference request.
-async fn infer(
-    worker: &Worker,
-    session: &mut Session,
-    snapshot: &Snapshot,
+/// What an inference request runs under.
+#[derive(Clone, Copy)]
+struct Scope<'r> {
+    worker: &'r Worker,
+    snapshot: &'r Snapshot,
     route: &'static Route,
-    mut context: ReplyContext,
-    active: &Active<'_>,
-) -> Next {
+    active: &'r Active<'r>,
+}
+
+/// Stages 1 to 13 for an inference request.
+async fn infer(scope: &Scope<'_>, session: &mut Session, mut context: ReplyContext) -> Next {
+    let Scope { worker, route, active, .. } = *scope;
     let mut account = Account::new(route.operation);
     let mut outline = outline(session, route.path, active);
     let mut is_read = false;
-    let served = stages(
-        worker,
-        session,
-        snapshot,
-        route,
-        &mut context,
-        active,
-        &mut Progress { account: &mut account, outline: &mut outline, is_read: &mut is_read },
-    )
-    .await;
+    let mut progress =
+        Progress { account: &mut account, outline: &mut outline, is_read: &mut is_read };
+    let served = stages(scope, session, &mut context, &mut progress).await;
     let next = match served {
         Ok(relayed) => settle(&mut account, &mut outline, relayed, &context),
         Err(reject) => {
@@ -159,14 +158,12 @@ struct Progress<'p> {
 }
 
 async fn stages(
-    worker: &Worker,
+    scope: &Scope<'_>,
     session: &mut Session,
-    snapshot: &Snapshot,
-    route: &'static Route,
     context: &mut ReplyContext,
-    active: &Active<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Relayed, Reject> {
+    let Scope { snapshot, route, active, .. } = *scope;
     let headers = CallerHeaders::read(&session.head, session.client.input());
     require_headers(snapshot, &session.head, session.client.input())?;
     identify(snapshot, &headers, session.client.input())?;
@@ -178,8 +175,7 @@ async fn stages(
     decode::body(&mut request, &headers, settings.body_bytes_max)?;
     progress.outline.request_bytes =
         request.total_bytes.unwrap_or_else(|| request.body().len() as u64);
-    let served =
-        find_reply(worker, session, snapshot, route, &headers, &request, active, progress).await?;
+    let served = find_reply(scope, session, &headers, &request, progress).await?;
     *progress.is_read = true;
     let wants_timing = headers.wants_timing(request.bytes.as_slice());
     // What follows may take long: nothing of the request is held any more.
@@ -204,15 +200,13 @@ async fn stages(
 
 /// Stages 4 to 10: the body read, targets chosen, a reply worth sending found.
 async fn find_reply(
-    worker: &Worker,
+    scope: &Scope<'_>,
     session: &mut Session,
-    snapshot: &Snapshot,
-    route: &'static Route,
     headers: &CallerHeaders,
     request: &Request,
-    active: &Active<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Served, Reject> {
+    let Scope { worker, snapshot, route, active } = *scope;
     let ask = match request.total_bytes {
         None => peek(request.body(), &mut session.members)?,
         Some(_) => peek_beginning(request.body(), &mut session.members)?,

@@ -50,8 +50,8 @@ pub(crate) enum Reply {
 pub(crate) struct Passing {
     pub(crate) answering: Answering,
     pub(crate) body: BodyReader,
-    /// Set for streams of events.
-    pub(crate) stream: Option<Stream>,
+    /// Set for streams of events. Apart, so that other replies are not as large.
+    pub(crate) stream: Option<Box<Stream>>,
     /// Bytes of the input that belong to the head, or to `Stream::held`.
     pub(crate) taken: usize,
 }
@@ -350,7 +350,7 @@ async fn start_stream(
     if has_ended && held.is_empty() {
         return Err(Reject::new(Kind::BadReply, "empty response received from provider"));
     }
-    let stream = Stream { held, reader, watch, notes: expectation.notes, has_ended };
+    let stream = Box::new(Stream { held, reader, watch, notes: expectation.notes, has_ended });
     Ok(Reply::Passing(Passing { answering, body, stream: Some(stream), taken }))
 }
 

@@ -20,8 +20,8 @@ const NO_CACHE: &[u8] = b"cache-control: no-cache\r\n";
 
 /// Sends the stream whose beginning is in `stream`; `taken` bytes of the provider's input are
 /// head or held already.
-pub(super) async fn run(relay: &mut Relay<'_>, stream: Stream, taken: usize) -> Seen {
-    let Stream { held, mut reader, mut watch, notes, has_ended } = stream;
+pub(super) async fn run(relay: &mut Relay<'_>, stream: Box<Stream>, taken: usize) -> Seen {
+    let Stream { held, mut reader, mut watch, notes, has_ended } = *stream;
     let framing = relay.context.open_framing();
     let opens = relay.manners.family.is_drop_in() && relay.context.cors.is_empty();
     let head_len = relay.head.len();

@@ -1,0 +1,14 @@
+//! Black-box tests of `loadgen mock`: the real binary, a plain socket, a free port.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what goes wrong in the client fails the test that uses it"
+)]
+
+mod anthropic;
+mod client;
+mod control;
+mod faults;
+mod openai;
+mod server;
