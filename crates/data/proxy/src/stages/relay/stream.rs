@@ -213,13 +213,17 @@ impl Passage for Translation<'_> {
     }
 
     fn end(&mut self, output: &mut Output) -> Result<(), Reject> {
+        if !self.translator.is_finished() {
+            let message = "the provider's stream ended before its reply was complete";
+            return Err(Reject::new(Kind::ConnectionFailed, message));
+        }
         let mut trailer = |out: &mut Vec<u8>| output.chunk_trailer(out);
         let ended = self.translator.end_with(&mut trailer, &mut self.frames);
         output.framed.push(&self.frames);
         self.frames.clear();
-        ended.map_err(|_| {
-            let message = "the provider's stream ended before its reply was complete";
-            Reject::new(Kind::ConnectionFailed, message)
+        ended.map_err(|error| {
+            let message = format!("the provider's stream could not be read: {error}");
+            Reject::new(Kind::BadReply, message)
         })
     }
 }

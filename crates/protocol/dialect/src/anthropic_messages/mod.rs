@@ -1,0 +1,15 @@
+//! Anthropic messages.
+
+mod block;
+mod block_write;
+mod error;
+mod reply;
+mod request;
+mod stream;
+mod usage;
+
+pub(crate) use error::{read_error, write_error, write_stream_error};
+pub(crate) use reply::{read_reply, write_reply};
+pub(crate) use request::{read_request, write_request};
+pub(crate) use stream::{StreamReader, StreamWriter};
+pub(crate) use usage::read_usage;

@@ -1,0 +1,58 @@
+//! Errors as hosts of the chat dialect answer them. Few agree on a shape.
+
+use std::borrow::Cow;
+
+use crate::canonical::ErrorReply;
+use crate::error_shape::{self, ErrorFields, scalar};
+use crate::json::{Object, Raw};
+use crate::sse;
+
+/// Reads an error body of any shape: `{"error":{…}}`, `{"error":"text"}`, `{"detail":…}`, `{"message":…}`, arrays of
+/// these, text, or a page of HTML.
+pub(crate) fn read_error(status: u16, body: &[u8]) -> ErrorReply<'_> {
+    error_shape::read_error(status, body, read_object)
+}
+
+/// Reads an error object, and what stands beside it.
+pub(super) fn read_object<'a>(root: Raw<'a>) -> ErrorFields<'a> {
+    let inner = root.member("error").filter(|inner| inner.is_object()).unwrap_or(root);
+    let beside = || scalar(root, "error").or_else(|| scalar(root, "message"));
+    ErrorFields {
+        kind: scalar(inner, "type").or_else(|| scalar(root, "type").filter(|kind| kind != "error")),
+        code: scalar(inner, "code").or_else(|| scalar(root, "code")),
+        param: scalar(inner, "param"),
+        message: scalar(inner, "message")
+            .or_else(beside)
+            .or_else(|| detail(inner))
+            .or_else(|| detail(root)),
+    }
+}
+
+/// `detail`: text, or FastAPI's list of complaints.
+fn detail<'a>(object: Raw<'a>) -> Option<Cow<'a, str>> {
+    let detail = object.member("detail").or_else(|| object.member("details"))?;
+    let complaint = detail.elements().find_map(|element| scalar(element, "msg"));
+    detail.as_str().or(complaint).or_else(|| scalar(detail, "message"))
+}
+
+/// Writes the error body of this dialect.
+pub(crate) fn write_error(error: &ErrorReply<'_>, out: &mut Vec<u8>) {
+    let mut object = Object::new(out);
+    let mut inner = object.object("error");
+    inner.str("message", &error.message);
+    inner.str("type", error.kind.as_deref().unwrap_or("api_error"));
+    write_or_null(&mut inner, "param", error.param.as_deref());
+    write_or_null(&mut inner, "code", error.code.as_deref());
+}
+
+fn write_or_null(object: &mut Object<'_>, name: &str, value: Option<&str>) {
+    match value {
+        Some(value) => object.str(name, value),
+        None => object.null(name),
+    }
+}
+
+/// Writes the frame that ends a broken stream.
+pub(crate) fn write_stream_error(error: &ErrorReply<'_>, out: &mut Vec<u8>) {
+    sse::frame(None, out, |out| write_error(error, out));
+}

@@ -1,0 +1,321 @@
+//! Translating streams, event by event.
+
+use crate::canonical::{Delta, Event, Stop, Usage};
+use crate::error::Error;
+use crate::json::{Index, Raw};
+use crate::openai_chat::{StreamNames, Trailer};
+use crate::options::ReplyOptions;
+use crate::{Dialect, UsageReader, anthropic_messages, openai_chat, restamp, sse};
+
+/// Turns the events of an upstream's stream into those of the caller's dialect. Feed it every event in order; when the
+/// upstream closes, look at [`is_finished`](Self::is_finished) and then either [`end`](Self::end) the stream or report
+/// that it broke.
+#[derive(Debug)]
+pub struct StreamTranslator {
+    index: Index,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Translate(Box<Translation>),
+    Copy(Copying),
+}
+
+#[derive(Debug)]
+struct Translation {
+    reader: Reader,
+    structured: StructuredTool,
+    writer: Writer,
+    usage: Usage,
+}
+
+#[derive(Debug)]
+enum Reader {
+    OpenAiChat(openai_chat::StreamReader),
+    AnthropicMessages(anthropic_messages::StreamReader),
+}
+
+#[derive(Debug)]
+enum Writer {
+    OpenAiChat(openai_chat::StreamWriter),
+    AnthropicMessages(anthropic_messages::StreamWriter),
+}
+
+/// The upstream speaks the caller's dialect.
+#[derive(Debug)]
+struct Copying {
+    dialect: Dialect,
+    model: Option<String>,
+    include_usage: bool,
+    reader: UsageReader,
+    is_finished: bool,
+    is_ended: bool,
+}
+
+impl StreamTranslator {
+    /// A translator for one stream. `options.trailer` is for whole replies; streams take one per event.
+    pub fn new(upstream: Dialect, caller: Dialect, options: &ReplyOptions<'_>) -> Self {
+        let mode = if upstream == caller && options.notes.structured_tool.is_none() {
+            Mode::Copy(Copying {
+                dialect: caller,
+                model: options.model.map(str::to_owned),
+                include_usage: options.notes.include_usage,
+                reader: UsageReader::new(upstream),
+                is_finished: false,
+                is_ended: false,
+            })
+        } else {
+            Mode::Translate(Box::new(Translation::new(upstream, caller, options)))
+        };
+        Self { index: Index::new(), mode }
+    }
+
+    /// Translates one event: its name, if it had one, and its data. Appends zero or more complete events to `out`.
+    pub fn event(
+        &mut self,
+        event: Option<&str>,
+        data: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        self.event_with(event, data, &mut |_| {}, out)
+    }
+
+    /// The same; `trailer` is called for every chunk of an OpenAI stream to append raw members, without brackets or a
+    /// comma in front (`"extra_fields":{…}`).
+    pub fn event_with(
+        &mut self,
+        event: Option<&str>,
+        data: &[u8],
+        trailer: &mut dyn FnMut(&mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let data = data.trim_ascii();
+        if data.is_empty() {
+            return Ok(());
+        }
+        if data == b"[DONE]" {
+            return self.done(trailer, out);
+        }
+        let root = self.index.read(data)?;
+        match &mut self.mode {
+            Mode::Translate(translation) => translation.event(event, root, trailer, out),
+            Mode::Copy(copying) => {
+                copying.event(event, root, data, trailer, out);
+                Ok(())
+            }
+        }
+    }
+
+    /// Closes the caller's stream properly, if an end marker of the upstream has not done so already.
+    pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.end_with(&mut |_| {}, out)
+    }
+
+    /// The same, with a trailer for the last chunks.
+    pub fn end_with(
+        &mut self,
+        trailer: &mut dyn FnMut(&mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        match &mut self.mode {
+            Mode::Translate(translation) => translation.writer.end(trailer, out),
+            Mode::Copy(copying) => {
+                copying.end(out);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the upstream has said all it had to say: its end marker, or why the model stopped. A stream that closes
+    /// before is broken.
+    pub fn is_finished(&self) -> bool {
+        match &self.mode {
+            Mode::Translate(translation) => match &translation.reader {
+                Reader::OpenAiChat(reader) => reader.is_finished(),
+                Reader::AnthropicMessages(reader) => reader.is_finished(),
+            },
+            Mode::Copy(copying) => copying.is_finished,
+        }
+    }
+
+    /// What the answer has used, as far as reported up to now.
+    pub fn usage(&self) -> Usage {
+        match &self.mode {
+            Mode::Translate(translation) => translation.usage,
+            Mode::Copy(copying) => copying.reader.usage(),
+        }
+    }
+
+    fn done(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        match &mut self.mode {
+            Mode::Translate(translation) => {
+                if let Reader::OpenAiChat(reader) = &mut translation.reader {
+                    reader.done();
+                }
+                translation.writer.end(trailer, out)
+            }
+            Mode::Copy(copying) => {
+                copying.end(out);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Translation {
+    fn new(upstream: Dialect, caller: Dialect, options: &ReplyOptions<'_>) -> Self {
+        let names = StreamNames {
+            id: options.id,
+            created: options.created,
+            model: options.model,
+            include_usage: options.notes.include_usage,
+        };
+        Self {
+            reader: match upstream {
+                Dialect::OpenAiChat => {
+                    Reader::OpenAiChat(openai_chat::StreamReader::new(options.id))
+                }
+                Dialect::AnthropicMessages => Reader::AnthropicMessages(Default::default()),
+            },
+            structured: StructuredTool {
+                name: options.notes.structured_tool.clone(),
+                ..StructuredTool::default()
+            },
+            writer: match caller {
+                Dialect::OpenAiChat => Writer::OpenAiChat(openai_chat::StreamWriter::new(&names)),
+                Dialect::AnthropicMessages => {
+                    Writer::AnthropicMessages(anthropic_messages::StreamWriter::new(&names))
+                }
+            },
+            usage: Usage::default(),
+        }
+    }
+
+    fn event(
+        &mut self,
+        event: Option<&str>,
+        root: Raw<'_>,
+        trailer: Trailer<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let Self { reader, structured, writer, usage } = self;
+        let mut emit = |event: Event<'_>| {
+            if let Event::Usage(reported) = &event {
+                *usage = *reported;
+            }
+            match structured.unwrap(event) {
+                Some(event) => writer.write(event, trailer, out),
+                None => Ok(()),
+            }
+        };
+        let is_error = event == Some("error");
+        match reader {
+            Reader::OpenAiChat(reader) => reader.read(root, is_error, &mut emit),
+            Reader::AnthropicMessages(reader) => reader.read(root, is_error, &mut emit),
+        }
+    }
+}
+
+impl Writer {
+    fn write(
+        &mut self,
+        event: Event<'_>,
+        trailer: Trailer<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::OpenAiChat(writer) => {
+                writer.write(event, trailer, out);
+                Ok(())
+            }
+            Self::AnthropicMessages(writer) => writer.write(event, out),
+        }
+    }
+
+    fn end(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        match self {
+            Self::OpenAiChat(writer) => {
+                writer.end(trailer, out);
+                Ok(())
+            }
+            Self::AnthropicMessages(writer) => writer.end(out),
+        }
+    }
+}
+
+/// The tool that stood in for structured output: its arguments are the text of the answer.
+#[derive(Debug, Default)]
+struct StructuredTool {
+    name: Option<String>,
+    slot: Option<u32>,
+    other_calls: bool,
+}
+
+impl StructuredTool {
+    fn unwrap<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
+        let Some(tool) = &self.name else { return Some(event) };
+        match event {
+            Event::Delta(_, Delta::ToolCall { slot, name, .. }) if name == **tool => {
+                self.slot = Some(slot);
+                None
+            }
+            Event::Delta(choice, Delta::Arguments { slot, fragment })
+                if self.slot == Some(slot) =>
+            {
+                Some(Event::Delta(choice, Delta::Text(fragment)))
+            }
+            Event::Stop(choice, Stop::ToolUse, sequence)
+                if self.slot.is_some() && !self.other_calls =>
+            {
+                Some(Event::Stop(choice, Stop::EndTurn, sequence))
+            }
+            event => {
+                self.other_calls |= matches!(event, Event::Delta(_, Delta::ToolCall { .. }));
+                Some(event)
+            }
+        }
+    }
+}
+
+impl Copying {
+    fn event(
+        &mut self,
+        event: Option<&str>,
+        root: Raw<'_>,
+        data: &[u8],
+        trailer: Trailer<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        self.reader.event(event, data);
+        self.is_finished |= is_last(self.dialect, root);
+        let is_usage_only = root.member("usage").is_some()
+            && root.member("choices").is_some_and(|choices| choices.elements().next().is_none());
+        if self.dialect == Dialect::OpenAiChat && is_usage_only && !self.include_usage {
+            return;
+        }
+        let (dialect, model) = (self.dialect, self.model.as_deref());
+        sse::frame(event, out, |out| restamp::event(dialect, root, model, trailer, out));
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.is_finished = true;
+        let was_ended = std::mem::replace(&mut self.is_ended, true);
+        if self.dialect == Dialect::OpenAiChat && !was_ended {
+            sse::frame(None, out, |out| out.extend_from_slice(b"[DONE]"));
+        }
+    }
+}
+
+/// Whether an event says that the answer is complete.
+fn is_last(dialect: Dialect, root: Raw<'_>) -> bool {
+    match dialect {
+        Dialect::OpenAiChat => root.member("choices").is_some_and(|choices| {
+            choices.elements().any(|choice| choice.member("finish_reason").is_some())
+        }),
+        Dialect::AnthropicMessages => root
+            .member("type")
+            .and_then(|kind| kind.as_str())
+            .is_some_and(|kind| kind == "message_stop"),
+    }
+}
