@@ -1,0 +1,23 @@
+//! The gateway as a library: both planes, started and stopped as one.
+//!
+//! ```no_run
+//! let options = bifrost::Options { port: 8080, ..bifrost::Options::default() };
+//! let gateway = bifrost::Gateway::start(options)?;
+//! println!("listening on {:?}", gateway.addresses());
+//! gateway.stop();
+//! # Ok::<(), bifrost::StartError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod gateway;
+mod listen;
+mod options;
+mod overview;
+mod start_error;
+mod worker_settings;
+
+pub use config::Driver;
+pub use gateway::Gateway;
+pub use options::Options;
+pub use overview::{Overview, ProviderOverview};
+pub use start_error::StartError;

@@ -1,0 +1,54 @@
+//! Error replies in the product's JSON shape.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Why a request is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No such route; holds the path.
+    RouteNotFound(String),
+    /// Administration without valid credentials.
+    Unauthorized,
+    /// Something about the request is wrong; holds what to change.
+    BadRequest(String),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::RouteNotFound(_) => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn message(self) -> String {
+        match self {
+            Self::RouteNotFound(path) => format!("Route not found: {path}"),
+            Self::Unauthorized => "Unauthorized".to_owned(),
+            Self::BadRequest(message) => message,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let body = Json(json!({
+            "is_bifrost_error": false,
+            "status_code": status.as_u16(),
+            "error": { "message": self.message() },
+            "extra_fields": {},
+        }));
+        // The scheme named here is what makes a browser ask for name and password.
+        let challenge = [(WWW_AUTHENTICATE, "Basic realm=\"bifrost\"")];
+        match status {
+            StatusCode::UNAUTHORIZED => (status, challenge, body).into_response(),
+            _ => (status, body).into_response(),
+        }
+    }
+}
