@@ -1,0 +1,136 @@
+//! Accepts connections until the worker drains, through everything the kernel may refuse meanwhile.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use monoio::net::UnixStream;
+use seam::Stage;
+use socket2::SockRef;
+
+use crate::listen::Listeners;
+use crate::worker::{self, Worker, raise};
+use crate::{Connection, ServerTls, Service, system};
+
+/// Connections accepted before the others of the worker get their turn.
+const BATCH_MAX: usize = 64;
+
+/// Pause after the kernel had no descriptor or memory for a connection. It stays queued meanwhile.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// What accepted connections become.
+pub(crate) struct Acceptor<S> {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) service: Rc<S>,
+    pub(crate) tls: Option<ServerTls>,
+    pub(crate) connections_max: usize,
+    pub(crate) listeners: Listeners,
+}
+
+/// Why a batch ended.
+enum Batch {
+    /// The queue is empty.
+    Empty,
+    /// There may be more.
+    Full,
+    /// The system is short of descriptors or memory.
+    Shortage,
+}
+
+impl<S: Service> Acceptor<S> {
+    /// Accepts from `listener` until the worker drains.
+    pub(crate) async fn run(self: Rc<Self>, listener: OwnedFd) {
+        // The runtime's plain wrapper of a descriptor; all that is asked of it is readiness.
+        let Ok(listener) = UnixStream::from_std(StdUnixStream::from(listener)) else {
+            self.worker.stats(|stats| raise(&stats.accept_failures));
+            return;
+        };
+        while self.wait(&listener).await {
+            match self.accept_batch(&listener) {
+                Batch::Empty => {}
+                Batch::Full => worker::yield_now().await,
+                Batch::Shortage => worker::sleep(SHORTAGE_PAUSE).await,
+            }
+        }
+        self.finish(&listener);
+    }
+
+    /// Waits for connections; false when the worker drains.
+    async fn wait(&self, listener: &UnixStream) -> bool {
+        let mut readable = pin!(listener.readable(false));
+        let mut draining = pin!(self.worker.reached(Stage::Draining));
+        std::future::poll_fn(|context| {
+            if draining.as_mut().poll(context).is_ready() {
+                return Poll::Ready(false);
+            }
+            readable.as_mut().poll(context).map(|_| true)
+        })
+        .await
+    }
+
+    fn accept_batch(&self, listener: &impl AsRawFd) -> Batch {
+        for _ in 0..BATCH_MAX {
+            match accept(listener) {
+                Ok((socket, peer)) => self.serve(socket, peer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Batch::Empty,
+                Err(error) => {
+                    self.worker.stats(|stats| raise(&stats.accept_failures));
+                    if is_shortage(&error) {
+                        return Batch::Shortage;
+                    }
+                    // The rest are about the one connection, which has gone.
+                }
+            }
+        }
+        Batch::Full
+    }
+
+    /// Takes what is queued already, unless a successor will: closing the socket would reset it.
+    fn finish(&self, listener: &impl AsRawFd) {
+        if self.listeners.is_handed_over() {
+            return;
+        }
+        self.listeners.close();
+        while let Batch::Full = self.accept_batch(listener) {}
+    }
+
+    fn serve(&self, socket: OwnedFd, peer: Option<SocketAddr>) {
+        if self.worker.serving() >= self.connections_max {
+            self.worker.stats(|stats| raise(&stats.connections_refused));
+            return;
+        }
+        let connection = Connection::new(socket, peer).and_then(|connection| match &self.tls {
+            Some(tls) => connection.with_server_tls(&tls.0),
+            None => Ok(connection),
+        });
+        let Ok(connection) = connection else {
+            self.worker.stats(|stats| raise(&stats.accept_failures));
+            return;
+        };
+        let serving = self.worker.begin_serving();
+        let service = Rc::clone(&self.service);
+        worker::spawn(async move {
+            service.serve(connection).await;
+            drop(serving);
+        });
+    }
+}
+
+fn accept(listener: &impl AsRawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    let (socket, peer) = SockRef::from(&system::borrow(listener)).accept()?;
+    if monoio::utils::is_legacy() {
+        socket.set_nonblocking(true)?;
+    }
+    let peer = peer.as_socket().map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
+    Ok((OwnedFd::from(socket), peer))
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| shortages.contains(&code))
+}

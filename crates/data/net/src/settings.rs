@@ -1,0 +1,72 @@
+//! What the workers are started with.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Budget, ServerTls};
+
+/// How to listen, with how many threads, and what each may hold.
+#[derive(Debug)]
+pub struct Settings {
+    /// Addresses to listen on. Port 0 takes a free one; `[::]` serves IPv4 too.
+    pub listen: Vec<SocketAddr>,
+    /// Connections the kernel keeps waiting for each listening socket.
+    pub backlog: u32,
+    /// Set to speak TLS to clients.
+    pub tls: Option<ServerTls>,
+    /// Threads, each with its own runtime, listeners, pools and buffers. At least one is started.
+    pub workers: usize,
+    /// Cores to bind the threads to, in turn; `None` leaves it to the kernel.
+    pub pin_cores: Option<Vec<usize>>,
+    /// How to ask the kernel for I/O.
+    pub driver: Driver,
+    /// Submission queue entries of each ring.
+    pub ring_entries: u32,
+    /// Size of a pooled buffer in bytes.
+    pub buffer_bytes: usize,
+    /// Pooled buffers per worker. They cost address space only until they are used.
+    pub buffers: usize,
+    /// What buffers beyond the pools may take in the whole process.
+    pub budget: Arc<Budget>,
+    /// Client connections per worker; further ones are accepted and closed at once.
+    pub connections_max: usize,
+    /// A read that waits for longer gives its empty buffer back.
+    pub idle_park: Duration,
+    /// Listening sockets taken over from a predecessor or received from the service manager.
+    /// Those whose address is not in `listen` are closed.
+    pub inherited: Vec<OwnedFd>,
+}
+
+/// The kernel interface for I/O.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// io_uring where the kernel allows it, else epoll.
+    Auto,
+    /// io_uring, or the start fails.
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+impl Default for Settings {
+    /// One worker on a free loopback port.
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            backlog: 4096,
+            tls: None,
+            workers: 1,
+            pin_cores: None,
+            driver: Driver::Auto,
+            ring_entries: 1024,
+            buffer_bytes: 16 * 1024,
+            buffers: 1024,
+            budget: Arc::new(Budget::new(256 * 1024 * 1024)),
+            connections_max: 65_536,
+            idle_park: Duration::from_millis(250),
+            inherited: Vec::new(),
+        }
+    }
+}

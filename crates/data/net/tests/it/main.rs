@@ -1,0 +1,13 @@
+//! Everything over real loopback sockets, on both drivers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that panics fails its test")]
+
+mod accepting;
+mod connections;
+mod drains;
+mod memory;
+mod pairing;
+mod parking;
+mod proxies;
+mod support;
+mod tls;
+mod upstreams;
