@@ -112,12 +112,8 @@ impl<S: Service> Acceptor<S> {
             self.worker.stats(|stats| raise(&stats.accept_failures));
             return;
         };
-        let serving = self.worker.begin_serving();
-        let service = Rc::clone(&self.service);
-        worker::spawn(async move {
-            service.serve(connection).await;
-            drop(serving);
-        });
+        let connection = connection.counted(self.worker.begin_serving());
+        worker::spawn(Rc::clone(&self.service).serve(connection));
     }
 }
 

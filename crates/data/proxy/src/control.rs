@@ -1,5 +1,7 @@
 //! What is not inference goes to the control plane, which is an upstream like any other.
 
+use std::rc::Rc;
+
 use http::Method;
 use net::{Buffer, now};
 use snapshot::Snapshot;
@@ -21,6 +23,21 @@ use crate::worker::{Active, Worker};
 /// The control plane has this long to answer.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Routes of the control plane as metrics name them; what callers make up is no label.
+const TEMPLATES: &[&str] = &[
+    "/",
+    "/anthropic/v1/models",
+    "/api/version",
+    "/health",
+    "/metrics",
+    "/openai/models",
+    "/openai/openai/models",
+    "/openai/openai/v1/models",
+    "/openai/v1/models",
+    "/robots.txt",
+    "/v1/models",
+];
+
 /// Headers between two hops only; they are never passed on.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
@@ -38,16 +55,15 @@ const HOP_BY_HOP: &[&str] = &[
 
 /// Passes a request on and its reply back.
 pub(crate) async fn forward(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     session: &mut Session,
     snapshot: &Snapshot,
     mut context: ReplyContext,
-    active: &Active<'_>,
+    active: &Active,
 ) -> Next {
     let mut outline = Outline {
         method: method_label(&session.head),
-        // The control plane knows its own templates; raw paths are no labels.
-        route: "other",
+        route: template(session.head.path(session.client.input())),
         status: 200,
         request_bytes: 0,
         response_bytes: 0,
@@ -64,6 +80,10 @@ pub(crate) async fn forward(
     };
     worker.record(record::event(outline, None));
     next
+}
+
+fn template(path: &str) -> &'static str {
+    TEMPLATES.iter().copied().find(|known| *known == path).unwrap_or("other")
 }
 
 async fn exchange(

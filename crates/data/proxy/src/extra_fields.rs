@@ -39,6 +39,11 @@ impl ExtraFields {
         Self { before_latency: out }
     }
 
+    /// The same in as little memory as it needs.
+    pub(crate) fn compact(self) -> Self {
+        Self { before_latency: Buffer::from(self.before_latency.as_slice().to_vec()) }
+    }
+
     /// Shows a body as it was sent or received, under `name`.
     pub(crate) fn with_raw(self, name: &str, raw: Option<&[u8]>) -> Self {
         const OPEN: &[u8] = b"\"extra_fields\":{";

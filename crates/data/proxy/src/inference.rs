@@ -61,6 +61,13 @@ pub(crate) struct Served {
     pub(crate) _permit: Option<Permit>,
 }
 
+impl Served {
+    /// The reply is a stream of events.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(&self.reply, Reply::Passing(passing) if passing.stream.is_some())
+    }
+}
+
 /// Tries the targets one after the other. When all fail the first one's error is the answer.
 pub(crate) async fn serve(mut call: Call<'_>, targets: &Targets<'_>) -> Result<Served, Reject> {
     let mut primary = None;
@@ -181,7 +188,7 @@ async fn admit(call: &mut Call<'_>, upstream: &Upstream) -> Result<Permit, Rejec
     }
     let began = Instant::now();
     let may_wait = !call.snapshot.client.drop_excess_requests;
-    let entered = while_present(call.client, upstream.gate.enter(may_wait)).await?;
+    let entered = Box::pin(while_present(call.client, upstream.gate.enter(may_wait))).await?;
     let waited = began.elapsed();
     call.account.stages.wait_ns += waited.as_nanos() as u64;
     call.account.pauses_us += waited.as_micros() as u64;
@@ -288,7 +295,8 @@ fn direct_key_line(call: &Call<'_>, upstream: &Upstream, index: usize) -> Option
 /// Waits, as long as the caller is there.
 async fn pause(call: &mut Call<'_>, wait: Duration) -> Result<(), Reject> {
     call.account.pauses_us += wait.as_micros() as u64;
-    while_present(call.client, net::sleep(wait)).await
+    // Boxed, like every future off the warm path: a connection is as large as its largest one.
+    Box::pin(while_present(call.client, net::sleep(wait))).await
 }
 
 /// Runs `future` while the caller is there.
@@ -311,10 +319,12 @@ async fn while_present<F: Future>(client: &Connection, future: F) -> Result<F::O
 }
 
 fn note_rotation(call: &mut Call<'_>, failure: &Reject) {
-    if let Some(key) = &call.account.key {
-        let rotation = Rotation { key: Arc::clone(key), reason: trail_reason(failure) };
-        call.account.rotations.push(rotation);
-    }
+    let account = &mut *call.account;
+    let Some(key) = account.key.clone() else { return };
+    let Some((provider, model)) = account.provider.clone().zip(account.model.clone()) else {
+        return;
+    };
+    account.rotations.push(Rotation { provider, model, key, reason: trail_reason(failure) });
 }
 
 /// The reply's header lines that tell how the request was routed.

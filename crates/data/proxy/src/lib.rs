@@ -33,7 +33,7 @@ pub use worker::Worker;
 
 impl Service for Worker {
     async fn serve(self: Rc<Self>, connection: Connection) {
-        pipeline::serve(&self, connection).await;
+        pipeline::serve(self, connection).await;
     }
 }
 

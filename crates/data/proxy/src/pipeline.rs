@@ -1,5 +1,8 @@
 //! One request, start to end: the stages in their order. The table of contents of the product.
 
+use std::rc::Rc;
+
+use dialect::{Dialect, UsageReader};
 use net::{Buffer, Connection, stopping};
 use seam::Stage;
 use snapshot::Snapshot;
@@ -15,7 +18,7 @@ use crate::stages::choose;
 use crate::stages::peek::{Member, peek, peek_beginning};
 use crate::stages::read::{self, Request};
 use crate::stages::record::{self, Account, Outline};
-use crate::stages::relay::{self, Manners, Relayed};
+use crate::stages::relay::{self, Additions, Manners, Relayed};
 use crate::stages::splice::Edits;
 use crate::worker::{Active, Worker};
 use crate::{control, decode, error_body};
@@ -27,10 +30,11 @@ pub(crate) struct Session {
     pub(crate) reply_head: ResponseHead,
     pub(crate) members: Vec<Member>,
     pub(crate) edits: Edits,
+    /// Reads the usage of unary replies.
+    pub(crate) usage: UsageReader,
 }
 
 /// What becomes of a connection after a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// It takes another request.
     Request,
@@ -40,34 +44,79 @@ pub(crate) enum Next {
     CloseUnread,
     /// It is cut, so that a broken reply is not taken for a whole one.
     Abort,
+    /// A stream begins; it runs in a task of its own.
+    Stream(Box<Exchange>),
+}
+
+/// An inference request and all that becomes known of it.
+pub(crate) struct Exchange {
+    route: &'static Route,
+    context: ReplyContext,
+    account: Account,
+    outline: Outline,
+    active: Active,
+    /// The request was read to its end.
+    is_read: bool,
+    /// The caller wants to see our times.
+    wants_timing: bool,
+    /// Set once there is a reply worth sending.
+    served: Option<Served>,
+}
+
+impl Exchange {
+    fn is_stream(&self) -> bool {
+        self.served.as_ref().is_some_and(Served::is_stream)
+    }
+
+    /// The event of the finished request; the account starts anew.
+    fn event(&mut self) -> seam::Event {
+        let account = std::mem::replace(&mut self.account, Account::new(self.route.operation));
+        record::event(self.outline, Some(account))
+    }
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(worker: &Worker, client: Connection) {
-    let mut session = Session {
+pub(crate) async fn serve(worker: Rc<Worker>, client: Connection) {
+    let session = Session {
         client,
         head: RequestHead::new(),
         reply_head: ResponseHead::new(),
         members: Vec::new(),
         edits: Edits::default(),
+        usage: UsageReader::new(Dialect::OpenAiChat),
     };
+    run(worker, Box::new(session)).await;
+}
+
+/// Boxes instead of values here and below: a future holds its arguments twice.
+async fn run(worker: Rc<Worker>, mut session: Box<Session>) {
     loop {
-        match exchange(worker, &mut session).await {
+        match answer_one(&worker, &mut session).await {
             Next::Request => {}
             Next::Close => return session.client.close().await,
             Next::CloseUnread => return session.client.close_unread().await,
             Next::Abort => return session.client.abort(),
+            // Streams live long and are many: theirs is a smaller task than a request's.
+            Next::Stream(exchange) => return net::spawn(stream(worker, session, exchange)),
         }
     }
 }
 
+async fn stream(worker: Rc<Worker>, mut session: Box<Session>, mut exchange: Box<Exchange>) {
+    match deliver(&worker, &mut session, &mut exchange).await {
+        Next::Request => net::spawn(run(worker, session)),
+        Next::Close | Next::CloseUnread => session.client.close().await,
+        Next::Abort | Next::Stream(_) => session.client.abort(),
+    }
+}
+
 /// Reads one request and answers it.
-async fn exchange(worker: &Worker, session: &mut Session) -> Next {
+async fn answer_one(worker: &Rc<Worker>, session: &mut Session) -> Next {
     let waiting = worker.snapshot();
     match read::head(&mut session.client, &mut session.head, &waiting.client).await {
         Ok(Some(())) => {}
         Ok(None) => return Next::Close,
-        Err(reject) => return refuse_head(worker, session, &reject).await,
+        Err(reject) => return Box::pin(refuse_head(worker, session, &reject)).await,
     }
     drop(waiting);
     let snapshot = worker.snapshot();
@@ -75,11 +124,10 @@ async fn exchange(worker: &Worker, session: &mut Session) -> Next {
     let mut context = context(session, &snapshot);
     let path = session.head.path(session.client.input());
     match (session.head.method().as_str(), routes::find(path)) {
-        ("OPTIONS", _) => preflight(worker, session, &snapshot, &mut context, &active).await,
-        ("POST", Some(route)) => {
-            let scope = Scope { worker, snapshot: &snapshot, route, active: &active };
-            infer(&scope, session, context).await
+        ("OPTIONS", _) => {
+            Box::pin(preflight(worker, session, &snapshot, &mut context, &active)).await
         }
+        ("POST", Some(route)) => infer(worker, session, &snapshot, route, context, active).await,
         (_, Some(route)) => {
             let reject = Reject::new(Kind::MethodNotAllowed, "this route takes POST only");
             let next =
@@ -88,7 +136,7 @@ async fn exchange(worker: &Worker, session: &mut Session) -> Next {
             record_refusal(worker, session, route.path, reject.status, &active);
             next
         }
-        (_, None) => control::forward(worker, session, &snapshot, context, &active).await,
+        (_, None) => Box::pin(control::forward(worker, session, &snapshot, context, &active)).await,
     }
 }
 
@@ -110,60 +158,87 @@ fn context(session: &Session, snapshot: &Snapshot) -> ReplyContext {
     }
 }
 
-/// What an inference request runs under.
-#[derive(Clone, Copy)]
-struct Scope<'r> {
-    worker: &'r Worker,
-    snapshot: &'r Snapshot,
+/// Stages 1 to 13 for an inference request.
+async fn infer(
+    worker: &Rc<Worker>,
+    session: &mut Session,
+    snapshot: &Snapshot,
     route: &'static Route,
-    active: &'r Active<'r>,
+    context: ReplyContext,
+    active: Active,
+) -> Next {
+    let mut exchange = Exchange {
+        route,
+        context,
+        account: Account::new(route.operation),
+        outline: outline(session, route.path, &active),
+        active,
+        is_read: false,
+        wants_timing: false,
+        served: None,
+    };
+    match stages(worker, session, snapshot, &mut exchange).await {
+        Ok(()) if exchange.is_stream() => Next::Stream(Box::new(exchange)),
+        Ok(()) => deliver(worker, session, &mut exchange).await,
+        Err(reject) => Box::pin(refuse(worker, session, &mut exchange, reject)).await,
+    }
 }
 
-/// Stages 1 to 13 for an inference request.
-async fn infer(scope: &Scope<'_>, session: &mut Session, mut context: ReplyContext) -> Next {
-    let Scope { worker, route, active, .. } = *scope;
-    let mut account = Account::new(route.operation);
-    let mut outline = outline(session, route.path, active);
-    let mut is_read = false;
-    let mut progress =
-        Progress { account: &mut account, outline: &mut outline, is_read: &mut is_read };
-    let served = stages(scope, session, &mut context, &mut progress).await;
-    let next = match served {
-        Ok(relayed) => settle(&mut account, &mut outline, relayed, &context),
-        Err(reject) => {
-            outline.status = reject.status;
-            account.error_type = Some(reject.kind.label(reject.status));
-            context.keeps_alive &= is_read;
-            let routed = account.routed();
-            let mut body = Buffer::new();
-            error_body::write(route.family, &reject, routed.as_ref(), &mut body);
-            outline.response_bytes = body.len() as u64;
-            let is_cancelled = reject.kind == Kind::Cancelled;
-            match is_cancelled {
-                true => Next::Abort,
-                false => send_error(session, &mut context, &reject, &body, b"", is_read).await,
-            }
-        }
+/// Tells the caller why there is no reply.
+async fn refuse(
+    worker: &Worker,
+    session: &mut Session,
+    exchange: &mut Exchange,
+    reject: Reject,
+) -> Next {
+    exchange.outline.status = reject.status;
+    exchange.account.error_type = Some(reject.kind.label(reject.status));
+    exchange.context.keeps_alive &= exchange.is_read;
+    let mut body = Buffer::new();
+    let routed = exchange.account.routed();
+    error_body::write(exchange.route.family, &reject, routed.as_ref(), &mut body);
+    exchange.outline.response_bytes = body.len() as u64;
+    let next = match reject.kind {
+        Kind::Cancelled => Next::Abort,
+        _ => send_error(session, &exchange.context, &reject, &body, b"", exchange.is_read).await,
     };
-    worker.record(record::event(outline, Some(account)));
+    worker.record(exchange.event());
     next
 }
 
-/// What the stages report while they run, readable also when one of them fails.
-struct Progress<'p> {
-    account: &'p mut Account,
-    outline: &'p mut Outline,
-    /// The request was read to its end.
-    is_read: &'p mut bool,
+/// Stages 11 to 13: the reply is relayed, settled and recorded.
+async fn deliver(worker: &Worker, session: &mut Session, exchange: &mut Exchange) -> Next {
+    let Exchange { route, context, account, outline, active, wants_timing, served, .. } = exchange;
+    let Some(served) = served else { return Next::Abort };
+    session.usage.restart(served.dialect);
+    let additions = Additions {
+        usage: &mut session.usage,
+        extra_fields: served.extra_fields.take(),
+        header_lines: inference::header_lines(route.family, account, *wants_timing),
+    };
+    let manners = Manners {
+        family: route.family,
+        upstream_dialect: served.dialect,
+        caller_dialect: route.dialect,
+        routed: account.routed(),
+        began: active.began(),
+        stream_idle: served.stream_idle,
+        number: served.number,
+    };
+    let (client, head, reply) = (&mut session.client, &session.reply_head, &mut served.reply);
+    let relayed = relay::relay(client, context, head, reply, additions, &manners).await;
+    let next = settle(account, outline, relayed, context);
+    worker.record(exchange.event());
+    next
 }
 
+/// Stages 1 to 10: finds a reply worth sending.
 async fn stages(
-    scope: &Scope<'_>,
+    worker: &Worker,
     session: &mut Session,
-    context: &mut ReplyContext,
-    progress: &mut Progress<'_>,
-) -> Result<Relayed, Reject> {
-    let Scope { snapshot, route, active, .. } = *scope;
+    snapshot: &Snapshot,
+    exchange: &mut Exchange,
+) -> Result<(), Reject> {
     let headers = CallerHeaders::read(&session.head, session.client.input());
     require_headers(snapshot, &session.head, session.client.input())?;
     identify(snapshot, &headers, session.client.input())?;
@@ -171,71 +246,59 @@ async fn stages(
     let settings = &snapshot.client;
     let mut request = read::body(&mut session.client, &session.head, settings, may_stream).await?;
     peek_far_enough(session, &mut request, snapshot).await?;
-    *progress.is_read = request.total_bytes.is_none();
+    exchange.is_read = request.total_bytes.is_none();
+    exchange.wants_timing = headers.wants_timing(request.bytes.as_slice());
     decode::body(&mut request, &headers, settings.body_bytes_max)?;
-    progress.outline.request_bytes =
+    exchange.outline.request_bytes =
         request.total_bytes.unwrap_or_else(|| request.body().len() as u64);
-    let served = find_reply(scope, session, &headers, &request, progress).await?;
-    *progress.is_read = true;
-    let wants_timing = headers.wants_timing(request.bytes.as_slice());
-    // What follows may take long: nothing of the request is held any more.
-    drop(request);
-    let account = &*progress.account;
-    let manners = Manners {
-        family: route.family,
-        upstream_dialect: served.dialect,
-        caller_dialect: route.dialect,
-        header_lines: inference::header_lines(route.family, account, wants_timing),
-        began: active.began(),
-        stream_idle: served.stream_idle,
-        number: served.number,
-        routed: account
-            .routed()
-            .ok_or_else(|| Reject::new(Kind::Internal, "no target was recorded"))?,
-    };
-    let client = &mut session.client;
-    let reply_head = &session.reply_head;
-    Ok(relay::relay(client, context, reply_head, served.reply, served.extra_fields, &manners).await)
+    let received = Received { headers: &headers, request: &request };
+    let served = find_reply(worker, session, snapshot, &received, exchange).await?;
+    exchange.served = Some(served);
+    exchange.is_read = true;
+    Ok(())
 }
 
-/// Stages 4 to 10: the body read, targets chosen, a reply worth sending found.
+/// A request with its body.
+struct Received<'r> {
+    headers: &'r CallerHeaders,
+    request: &'r Request,
+}
+
+/// Stages 4 to 10: targets chosen and tried.
 async fn find_reply(
-    scope: &Scope<'_>,
+    worker: &Worker,
     session: &mut Session,
-    headers: &CallerHeaders,
-    request: &Request,
-    progress: &mut Progress<'_>,
+    snapshot: &Snapshot,
+    received: &Received<'_>,
+    exchange: &mut Exchange,
 ) -> Result<Served, Reject> {
-    let Scope { worker, snapshot, route, active } = *scope;
+    let (route, request) = (exchange.route, received.request);
     let ask = match request.total_bytes {
         None => peek(request.body(), &mut session.members)?,
         Some(_) => peek_beginning(request.body(), &mut session.members)?,
     };
     let operation = if ask.is_streaming { route.operation.streamed() } else { route.operation };
-    progress.account.operation = operation;
+    exchange.account.operation = operation;
     let targets = choose::targets(snapshot, route.family, &ask.model, &ask.fallbacks, operation)?;
-    progress.account.stages.receive_ns = active.elapsed_ns();
-    inference::serve(
-        Call {
-            worker,
-            snapshot,
-            route,
-            operation,
-            client: &mut session.client,
-            reply_head: &mut session.reply_head,
-            edits: &mut session.edits,
-            head: &session.head,
-            headers,
-            request,
-            members: &session.members,
-            ask: &ask,
-            began: active.began(),
-            number: worker.request_number(),
-            account: progress.account,
-        },
-        &targets,
-    )
-    .await
+    exchange.account.stages.receive_ns = exchange.active.elapsed_ns();
+    let call = Call {
+        worker,
+        snapshot,
+        route,
+        operation,
+        client: &mut session.client,
+        reply_head: &mut session.reply_head,
+        edits: &mut session.edits,
+        head: &session.head,
+        headers: received.headers,
+        request,
+        members: &session.members,
+        ask: &ask,
+        began: exchange.active.began(),
+        number: worker.request_number(),
+        account: &mut exchange.account,
+    };
+    inference::serve(call, &targets).await
 }
 
 /// A large body streams through only when its beginning tells the model; else it is read whole.
@@ -252,7 +315,7 @@ async fn peek_far_enough(
         return Ok(());
     }
     drop(ask);
-    read::rest(&mut session.client, request, &snapshot.client).await
+    Box::pin(read::rest(&mut session.client, request, &snapshot.client)).await
 }
 
 /// Stage 12: what the reply showed goes into the account, whether it was whole or not.
@@ -280,7 +343,7 @@ fn settle(
     }
 }
 
-fn outline(session: &Session, route: &'static str, active: &Active<'_>) -> Outline {
+fn outline(session: &Session, route: &'static str, active: &Active) -> Outline {
     Outline {
         method: method_label(&session.head),
         route,
@@ -307,11 +370,11 @@ pub(crate) fn method_label(head: &RequestHead) -> &'static str {
 
 /// Answers a browser's question whether a page may call the gateway.
 async fn preflight(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     session: &mut Session,
     snapshot: &Snapshot,
     context: &mut ReplyContext,
-    active: &Active<'_>,
+    active: &Active,
 ) -> Next {
     let is_allowed = !context.cors.is_empty();
     let status = if is_allowed { 200 } else { 403 };
@@ -328,7 +391,7 @@ async fn preflight(
 }
 
 /// Refuses a request whose head cannot be used.
-async fn refuse_head(worker: &Worker, session: &mut Session, reject: &Reject) -> Next {
+async fn refuse_head(worker: &Rc<Worker>, session: &mut Session, reject: &Reject) -> Next {
     let active = worker.begin_request();
     let mut context = ReplyContext::default();
     let next = answer(session, &mut context, Family::Base, reject, b"").await;
@@ -352,7 +415,7 @@ pub(crate) async fn answer(
 
 async fn send_error(
     session: &mut Session,
-    context: &mut ReplyContext,
+    context: &ReplyContext,
     reject: &Reject,
     body: &Buffer,
     lines: &[u8],
@@ -391,11 +454,11 @@ async fn finish(
 }
 
 fn record_refusal(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     session: &Session,
     route: &'static str,
     status: u16,
-    active: &Active<'_>,
+    active: &Active,
 ) {
     let outline = Outline { status, ..outline(session, route, active) };
     worker.record(record::event(outline, None));

@@ -1,6 +1,7 @@
 //! What one worker thread owns: its view of the snapshot, its random numbers, its names.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,9 +65,9 @@ impl Worker {
     }
 
     /// Counts a request as under way while the result lives.
-    pub(crate) fn begin_request(&self) -> Active<'_> {
+    pub(crate) fn begin_request(self: &Rc<Self>) -> Active {
         self.count_active(1);
-        Active(self, Instant::now())
+        Active(Rc::clone(self), Instant::now())
     }
 
     fn count_active(&self, change: i64) {
@@ -78,9 +79,9 @@ impl Worker {
 }
 
 /// A request under way, and when it began.
-pub(crate) struct Active<'w>(&'w Worker, Instant);
+pub(crate) struct Active(Rc<Worker>, Instant);
 
-impl Active<'_> {
+impl Active {
     /// When the request was received.
     pub(crate) fn began(&self) -> Instant {
         self.1
@@ -92,7 +93,7 @@ impl Active<'_> {
     }
 }
 
-impl Drop for Active<'_> {
+impl Drop for Active {
     fn drop(&mut self) {
         self.0.count_active(-1);
     }

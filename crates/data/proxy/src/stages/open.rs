@@ -44,6 +44,8 @@ pub(crate) enum Reply {
     Passing(Passing),
     /// Translated or collected already; the provider's connection is done with.
     Ready(Ready),
+    /// Sent.
+    Gone,
 }
 
 /// A reply whose body is still on its way.
@@ -88,7 +90,7 @@ pub(crate) async fn open(
 ) -> Result<Reply, Reject> {
     let body = BodyReader::new(head.body(&Method::POST));
     if !(200..300).contains(&head.status()) {
-        return Err(refusal(client, answering, head, body, expectation.dialect).await);
+        return Err(Box::pin(refusal(client, answering, head, body, expectation.dialect)).await);
     }
     let input = answering.upstream.connection.input();
     let is_stream = has_type(head, input, "text/event-stream");
@@ -98,10 +100,10 @@ pub(crate) async fn open(
     let is_encoded =
         head.header(input, "content-encoding").is_some_and(|value| value != b"identity");
     if is_stream && !is_encoded {
-        return start_stream(client, answering, head, body, expectation).await;
+        return Box::pin(start_stream(client, answering, head, body, expectation)).await;
     }
     if expectation.notes.is_some() || is_encoded || expectation.shows_raw {
-        return collect_reply(client, answering, head, body, expectation).await;
+        return Box::pin(collect_reply(client, answering, head, body, expectation)).await;
     }
     let mut probe = body.clone();
     let connection = &mut answering.upstream.connection;

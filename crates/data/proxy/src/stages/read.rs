@@ -121,7 +121,9 @@ pub(crate) async fn body(
             let is_streamed = may_stream && bytes > settings.body_buffer_bytes_max;
             fixed(client, head.len(), bytes, is_streamed, settings).await
         }
-        BodyLength::Chunked | BodyLength::UntilClose => chunked(client, head, settings).await,
+        BodyLength::Chunked | BodyLength::UntilClose => {
+            Box::pin(chunked(client, head, settings)).await
+        }
     }
 }
 

@@ -109,9 +109,9 @@ impl Account {
             overhead_us: total_us.saturating_sub(self.upstream_us + self.pauses_us),
             stages: self.stages,
             first_token_us: self.seen.first_token_us,
-            gaps: self.seen.gaps,
+            gaps: (self.seen.gaps.count() > 0).then(|| Box::new(self.seen.gaps)),
             usage: self.seen.usage,
-            rotations: self.rotations,
+            rotations: self.rotations.into(),
         })
     }
 }

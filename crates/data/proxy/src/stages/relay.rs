@@ -6,9 +6,9 @@ mod unary;
 
 use std::time::{Duration, Instant};
 
-use dialect::Dialect;
+use dialect::{Dialect, UsageReader};
 use net::{Buffer, Connection, now};
-use wire::{BodyReader, ResponseHead};
+use wire::ResponseHead;
 
 use self::output::Output;
 use super::open::{Passing, Ready, Reply};
@@ -25,15 +25,23 @@ pub(crate) struct Manners<'r> {
     pub(crate) family: Family,
     pub(crate) upstream_dialect: Dialect,
     pub(crate) caller_dialect: Dialect,
-    pub(crate) routed: Routed<'r>,
-    /// `x-bifrost-*` and `Server-Timing` lines.
-    pub(crate) header_lines: Buffer,
+    pub(crate) routed: Option<Routed<'r>>,
     /// When the request was received.
     pub(crate) began: Instant,
     /// Longest silence inside a stream.
     pub(crate) stream_idle: Duration,
     /// Makes an id for a translated reply that came without one.
     pub(crate) number: u64,
+}
+
+/// What is added to a provider's reply.
+pub(crate) struct Additions<'r> {
+    /// Ready to read the usage of a unary reply.
+    pub(crate) usage: &'r mut UsageReader,
+    /// Set where the reply tells how it was routed.
+    pub(crate) extra_fields: Option<ExtraFields>,
+    /// `x-bifrost-*` and `Server-Timing` lines.
+    pub(crate) header_lines: Buffer,
 }
 
 /// How a reply ended.
@@ -52,40 +60,73 @@ pub(crate) struct Relayed {
     pub(crate) is_intact: bool,
 }
 
+impl Relayed {
+    /// For a reply that was sent before.
+    fn nothing() -> Self {
+        Self {
+            seen: Seen::default(),
+            status: Kind::Internal.status(),
+            upstream_us: 0,
+            own_ns: 0,
+            response_bytes: 0,
+            failure: Some(Reject::new(Kind::Internal, "the reply was sent before")),
+            is_intact: false,
+        }
+    }
+}
+
 /// Sends a reply to the caller.
 pub(crate) async fn relay(
     client: &mut Connection,
     context: &mut ReplyContext,
     head: &ResponseHead,
-    reply: Reply,
-    extra_fields: Option<ExtraFields>,
+    reply: &mut Reply,
+    additions: Additions<'_>,
     manners: &Manners<'_>,
 ) -> Relayed {
-    let Passing { answering, body, stream, taken } = match reply {
+    let passing = match reply {
         Reply::Ready(ready) => {
-            return send_ready(client, context, head, ready, extra_fields, manners).await;
+            return Box::pin(send_ready(client, context, head, ready, additions, manners)).await;
         }
         Reply::Passing(passing) => passing,
+        Reply::Gone => return Relayed::nothing(),
     };
-    let output = Output::new(extra_fields, manners.began);
+    let stream = passing.stream.take();
     let mut relay = Relay {
         client,
         context,
         head,
         manners,
-        answering,
-        body,
-        output,
+        passing,
+        output: Output::new(additions.extra_fields, manners.began),
+        header_lines: additions.header_lines,
         opened: Instant::now(),
         waited: Duration::ZERO,
         failure: None,
         is_intact: true,
     };
     let seen = match stream {
-        Some(stream) => stream::run(&mut relay, stream, taken).await,
-        None => unary::run(&mut relay).await,
+        Some(stream) => stream::run(&mut relay, stream).await,
+        None => unary::run(&mut relay, additions.usage).await,
     };
-    relay.finish(seen)
+    let relayed = relay.finish(seen);
+    give_back(reply, head, &relayed);
+    relayed
+}
+
+/// Puts the provider's connection back into its pool when the exchange was clean.
+fn give_back(reply: &mut Reply, head: &ResponseHead, relayed: &Relayed) {
+    if let Reply::Passing(Passing { answering, body, .. }) = std::mem::replace(reply, Reply::Gone) {
+        let Answering { upstream, pair } = answering;
+        drop(pair);
+        let is_clean = relayed.failure.is_none()
+            && body.is_complete()
+            && head.keeps_alive()
+            && upstream.connection.input().is_empty();
+        if is_clean {
+            upstream.checkin();
+        }
+    }
 }
 
 /// Sends a reply that is complete already.
@@ -93,15 +134,18 @@ async fn send_ready(
     client: &mut Connection,
     context: &mut ReplyContext,
     head: &ResponseHead,
-    ready: Ready,
-    extra_fields: Option<ExtraFields>,
+    ready: &mut Ready,
+    additions: Additions<'_>,
     manners: &Manners<'_>,
 ) -> Relayed {
     let mut body = Buffer::with_capacity(ready.body.len() + 1024);
     let is_translated = manners.upstream_dialect != manners.caller_dialect;
     let raw = ready.raw.as_deref().filter(|_| manners.family != Family::Anthropic);
-    if raw.is_some() || (extra_fields.is_some() && !is_translated) {
-        let extra_fields = extra_fields.unwrap_or_else(|| ExtraFields::new(&manners.routed));
+    let extra_fields = additions.extra_fields.or_else(|| {
+        // Raw bodies are shown on routes that otherwise tell nothing.
+        manners.routed.as_ref().filter(|_| raw.is_some()).map(ExtraFields::new)
+    });
+    if let Some(extra_fields) = extra_fields.filter(|_| raw.is_some() || !is_translated) {
         let extra_fields = extra_fields.with_raw("raw_response", raw);
         let latency = manners.began.elapsed();
         Injector::for_object()
@@ -113,7 +157,7 @@ async fn send_ready(
     context.begin(head.status(), &mut out);
     push_header(&mut out, "content-type", b"application/json");
     out.extend_from_slice(&ready.header_lines);
-    out.extend_from_slice(manners.header_lines.as_slice());
+    out.extend_from_slice(additions.header_lines.as_slice());
     context.end(Framing::Length(body.len() as u64), &mut out);
     out.extend_from_slice(body.as_slice());
     let opened = Instant::now();
@@ -148,9 +192,10 @@ struct Relay<'f> {
     /// The provider's head; it stands at the front of its input until [`Relay::begin`].
     head: &'f ResponseHead,
     manners: &'f Manners<'f>,
-    answering: Answering,
-    body: BodyReader,
+    passing: &'f mut Passing,
     output: Output,
+    /// Gone once the head is written: a stream lives long.
+    header_lines: Buffer,
     opened: Instant,
     /// Time spent waiting for the provider.
     waited: Duration,
@@ -171,7 +216,7 @@ enum Look {
 impl Relay<'_> {
     /// Writes the reply's head to the output; the provider's is done with.
     fn begin(&mut self, framing: Framing, extra_lines: &[u8]) {
-        let connection = &mut self.answering.upstream.connection;
+        let connection = &mut self.passing.answering.upstream.connection;
         let input = connection.input();
         let out = &mut self.output.framed.bytes;
         self.context.begin(self.head.status(), out);
@@ -179,7 +224,8 @@ impl Relay<'_> {
         push_header(out, "content-type", content_type);
         out.extend_from_slice(extra_lines);
         push_forwardable(self.head, input, out);
-        out.extend_from_slice(self.manners.header_lines.as_slice());
+        let header_lines = std::mem::replace(&mut self.header_lines, Buffer::unallocated());
+        out.extend_from_slice(header_lines.as_slice());
         self.context.end(framing, out);
         self.output.framed.framing = framing;
         self.is_intact = framing != Framing::UntilClose;
@@ -188,8 +234,8 @@ impl Relay<'_> {
 
     /// Moves the next payload of the provider's input through `take`.
     fn look(&mut self, mut take: impl FnMut(&mut Output, &[u8])) -> Result<Look, Reject> {
-        let connection = &mut self.answering.upstream.connection;
-        let step = self.body.next(connection.input()).map_err(|error| {
+        let connection = &mut self.passing.answering.upstream.connection;
+        let step = self.passing.body.next(connection.input()).map_err(|error| {
             Reject::new(Kind::ConnectionFailed, format!("the provider's reply is broken: {error}"))
         })?;
         let payload = connection.input().get(step.data.clone()).unwrap_or_default();
@@ -207,11 +253,11 @@ impl Relay<'_> {
     /// Reads more from the provider. `Ok(false)`: its body ended with its connection, as it should.
     async fn receive(&mut self) -> Result<bool, Reject> {
         let waiting = Instant::now();
-        let received = self.answering.upstream.connection.fill().await;
+        let received = self.passing.answering.upstream.connection.fill().await;
         self.waited += waiting.elapsed();
         match received {
             Ok(1..) => Ok(true),
-            Ok(0) if self.body.close().is_ok() => Ok(false),
+            Ok(0) if self.passing.body.close().is_ok() => Ok(false),
             Ok(0) => {
                 let message = "the provider closed the connection inside the reply";
                 Err(Reject::new(Kind::ConnectionFailed, message))
@@ -237,15 +283,6 @@ impl Relay<'_> {
     }
 
     fn finish(self, seen: Seen) -> Relayed {
-        let Answering { upstream, pair } = self.answering;
-        drop(pair);
-        let is_reusable = self.failure.is_none()
-            && self.body.is_complete()
-            && self.head.keeps_alive()
-            && upstream.connection.input().is_empty();
-        if is_reusable {
-            upstream.checkin();
-        }
         Relayed {
             seen,
             status: self.head.status(),

@@ -67,7 +67,7 @@ pub(crate) async fn send(
     }
     if rest_bytes > 0 {
         let rest = Rest { client, bytes: rest_bytes };
-        stream_rest(rest, &mut upstream.connection).await.map_err(SendError::Failed)?;
+        Box::pin(stream_rest(rest, &mut upstream.connection)).await.map_err(SendError::Failed)?;
     }
     match reply_head(&mut upstream.connection, head).await {
         Ok(()) => Ok(Answering { upstream, pair }),

@@ -54,6 +54,11 @@ impl Output {
         self.injector = Some(Injector::for_stream());
     }
 
+    /// Holds no pooled buffer from here on: a stream lives long.
+    pub(super) fn settle_in(&mut self) {
+        self.extra_fields = self.extra_fields.take().map(ExtraFields::compact);
+    }
+
     /// From here on `extra_fields` is put into the one object, with `latency`.
     pub(super) fn inject_object(&mut self, latency: Duration) {
         self.injector = Some(Injector::for_object());

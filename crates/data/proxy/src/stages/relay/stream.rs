@@ -18,36 +18,42 @@ const OPEN_ORIGIN: &[u8] = b"access-control-allow-origin: *\r\n";
 /// Streams are not for caches, whether or not the provider says so.
 const NO_CACHE: &[u8] = b"cache-control: no-cache\r\n";
 
-/// Sends the stream whose beginning is in `stream`; `taken` bytes of the provider's input are
-/// head or held already.
-pub(super) async fn run(relay: &mut Relay<'_>, stream: Box<Stream>, taken: usize) -> Seen {
-    let Stream { held, mut reader, mut watch, notes, has_ended } = *stream;
-    let framing = relay.context.open_framing();
-    let opens = relay.manners.family.is_drop_in() && relay.context.cors.is_empty();
-    let head_len = relay.head.len();
-    let input = relay.answering.upstream.connection.input();
-    let is_said = relay.head.header(input, "cache-control").is_some();
-    let lines =
-        [if opens { OPEN_ORIGIN } else { b"" }, if is_said { b"" } else { NO_CACHE }].concat();
-    relay.begin(framing, &lines);
-    relay.answering.upstream.connection.consume(taken - head_len);
-    let outcome = match &notes {
+/// Sends the stream whose beginning is in `stream`.
+pub(super) async fn run(relay: &mut Relay<'_>, mut stream: Box<Stream>) -> Seen {
+    begin(relay);
+    let Stream { held, reader, watch, notes, has_ended } = &mut *stream;
+    let held = std::mem::replace(held, Buffer::unallocated());
+    relay.output.settle_in();
+    let outcome = match notes {
         None => {
             if relay.manners.family == Family::Base {
                 relay.output.inject_events();
             }
-            pass(relay, held, has_ended, &mut Untouched { reader: &mut reader, watch: &mut watch })
-                .await
+            pass(relay, held, *has_ended, &mut Untouched { reader, watch }).await
         }
         Some(notes) => {
-            let mut translation = Translation::new(relay, notes, &mut reader, &mut watch);
-            pass(relay, held, has_ended, &mut translation).await
+            let mut translation = Box::new(Translation::new(relay, notes, reader, watch));
+            pass(relay, held, *has_ended, &mut *translation).await
         }
     };
     if let Err(reject) = outcome {
-        tell(relay, reject, !reader.is_inside_event()).await;
+        let is_between = !stream.reader.is_inside_event();
+        Box::pin(tell(relay, reject, is_between)).await;
     }
-    watch.seen()
+    stream.watch.seen()
+}
+
+/// Writes the head; of the provider's input head and held payload are done with.
+fn begin(relay: &mut Relay<'_>) {
+    let framing = relay.context.open_framing();
+    let opens = relay.manners.family.is_drop_in() && relay.context.cors.is_empty();
+    let input = relay.passing.answering.upstream.connection.input();
+    let is_said = relay.head.header(input, "cache-control").is_some();
+    let lines =
+        [if opens { OPEN_ORIGIN } else { b"" }, if is_said { b"" } else { NO_CACHE }].concat();
+    relay.begin(framing, &lines);
+    let held = relay.passing.taken - relay.head.len();
+    relay.passing.answering.upstream.connection.consume(held);
 }
 
 /// What happens to the payload of a stream.
@@ -83,7 +89,7 @@ async fn pass(
             Look::Dry => {
                 relay.write().await?;
                 let idle = now() + relay.manners.stream_idle;
-                relay.answering.upstream.connection.set_deadline(Some(idle));
+                relay.passing.answering.upstream.connection.set_deadline(Some(idle));
                 !relay.receive().await?
             }
         };
@@ -100,7 +106,7 @@ async fn tell(relay: &mut Relay<'_>, reject: Reject, is_between: bool) {
         return relay.break_off(reject);
     }
     let mut frames = Buffer::new();
-    let routed = Some(&relay.manners.routed);
+    let routed = relay.manners.routed.as_ref();
     error_body::write_stream(relay.manners.family, &reject, routed, &mut frames);
     relay.output.framed.push(frames.as_slice());
     relay.output.framed.end();
@@ -158,7 +164,7 @@ impl<'w> Translation<'w> {
         let options = ReplyOptions {
             notes,
             trailer: &[],
-            model: Some(manners.routed.model),
+            model: manners.routed.as_ref().map(|routed| routed.model),
             id: &id,
             created: crate::unix_seconds(),
         };

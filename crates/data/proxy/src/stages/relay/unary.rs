@@ -1,6 +1,6 @@
 //! A reply in one piece, relayed while it arrives.
 
-use dialect::{Dialect, Usage, UsageReader};
+use dialect::{Usage, UsageReader};
 use http::Method;
 use wire::BodyLength;
 
@@ -12,10 +12,10 @@ use crate::routes::Family;
 use crate::stages::watch::Seen;
 
 /// Relays the reply; its first payload has arrived.
-pub(super) async fn run(relay: &mut Relay<'_>) -> Seen {
+pub(super) async fn run(relay: &mut Relay<'_>, usage: &mut UsageReader) -> Seen {
     let framing = framing(relay);
     relay.begin(framing, b"");
-    let mut tee = Tee::new(relay.manners.upstream_dialect);
+    let mut tee = Tee { reader: usage, copy: Vec::new(), pieces: 0, is_too_large: false };
     match pass(relay, &mut tee).await {
         Ok(()) => Seen { usage: tee.usage(), ..Seen::default() },
         Err(reject) => {
@@ -25,7 +25,7 @@ pub(super) async fn run(relay: &mut Relay<'_>) -> Seen {
     }
 }
 
-async fn pass(relay: &mut Relay<'_>, tee: &mut Tee) -> Result<(), Reject> {
+async fn pass(relay: &mut Relay<'_>, tee: &mut Tee<'_>) -> Result<(), Reject> {
     loop {
         let look = relay.look(|output, payload| {
             tee.take(payload);
@@ -73,8 +73,8 @@ enum Opening {
 /// Whether the body is an object, judged by what has arrived of it. A body that is not, or whose
 /// first member is not here yet, is relayed as it is.
 fn opening(relay: &Relay<'_>) -> Option<Opening> {
-    let input = relay.answering.upstream.connection.input().get(relay.head.len()..)?;
-    let mut body = relay.body.clone();
+    let input = relay.passing.answering.upstream.connection.input().get(relay.head.len()..)?;
+    let mut body = relay.passing.body.clone();
     let mut opens = false;
     let mut at = 0;
     loop {
@@ -98,18 +98,14 @@ fn opening(relay: &Relay<'_>) -> Option<Opening> {
 
 /// Reads the usage of a reply that passes by: straight from it when it comes in one piece, else
 /// from a copy.
-struct Tee {
-    reader: UsageReader,
+struct Tee<'u> {
+    reader: &'u mut UsageReader,
     copy: Vec<u8>,
     pieces: u32,
     is_too_large: bool,
 }
 
-impl Tee {
-    fn new(dialect: Dialect) -> Self {
-        Self { reader: UsageReader::new(dialect), copy: Vec::new(), pieces: 0, is_too_large: false }
-    }
-
+impl Tee<'_> {
     fn take(&mut self, payload: &[u8]) {
         self.pieces += 1;
         if self.pieces == 1 {
