@@ -12,7 +12,6 @@ pub(crate) fn check(path: &Path) -> ExitCode {
     match file.load() {
         Ok(loaded) => crate::print(&summary(&loaded.config)),
         Err(LoadError::Invalid { problems, .. }) => fail(&problems),
-        Err(LoadError::Administrator { problem, .. }) => fail(&problem),
         Err(error @ LoadError::Unreadable { .. }) => fail(&error),
     }
 }

@@ -26,9 +26,19 @@ impl Gateway {
     }
 
     pub(crate) fn start_with(directory: &Directory, arguments: &[&str]) -> Self {
+        Self::start_in(directory, arguments, &[])
+    }
+
+    /// Starts with `variables` in its environment.
+    pub(crate) fn start_in(
+        directory: &Directory,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let log = directory.path().join(format!("log-{}", unique()));
         let mut child = bifrost(directory)
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(&log).expect("a log file"))
             .spawn()
@@ -44,6 +54,15 @@ impl Gateway {
 
     pub(crate) fn chat(&self, body: &str) -> Reply {
         self.exchange(&chat_request(body))
+    }
+
+    /// A chat with further header lines, each with its line break.
+    pub(crate) fn chat_with(&self, body: &str, lines: &str) -> Reply {
+        self.exchange(&chat_request(body).replacen(
+            "host: x\r\n",
+            &format!("host: x\r\n{lines}"),
+            1,
+        ))
     }
 
     /// A connection that has sent a chat request and not read anything.
@@ -79,7 +98,8 @@ impl Gateway {
         stream
     }
 
-    fn exchange(&self, request: &str) -> Reply {
+    /// Sends `request`, which ends the connection, and reads all that comes back.
+    pub(crate) fn exchange(&self, request: &str) -> Reply {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).expect("the gateway reads");
         Reply::read(stream)

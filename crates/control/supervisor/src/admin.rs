@@ -1,20 +1,16 @@
 //! Who may administer: `/api/*` and `/metrics` want the administrator's name and password once
 //! they are configured and switched on.
 
-mod section;
-
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use config::Secret;
+use config::{Administrator, Secret};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-
-pub(crate) use section::read;
 
 /// Hashes computed at the same time. One costs some 100 ms of CPU by design, so guessing must not
 /// take more than one core.
@@ -22,22 +18,6 @@ const HASHES_MAX: usize = 1;
 
 /// Longest `Authorization` value that is looked at.
 const CREDENTIALS_BYTES_MAX: usize = 4096;
-
-/// The administrator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Administrator {
-    /// Name.
-    pub(crate) username: String,
-    /// Password, in clear or as a bcrypt hash (`$2…`).
-    pub(crate) password: Secret,
-}
-
-impl Administrator {
-    /// Whether anyone can be it.
-    pub(crate) fn is_complete(&self) -> bool {
-        !self.username.is_empty() && !self.password.is_empty()
-    }
-}
 
 /// Checks credentials.
 #[derive(Debug)]

@@ -6,15 +6,11 @@ use config::{Config, ProviderConfig};
 use snapshot::Snapshot;
 use tokio::sync::watch;
 
-use crate::admin::Administrator;
-
 /// A configuration and the tables made from it.
 #[derive(Debug)]
 pub(crate) struct Current {
     /// As checked.
     pub(crate) config: Config,
-    /// Who may administer; everyone where there is none.
-    pub(crate) administrator: Option<Administrator>,
     /// As published to the data plane.
     pub(crate) snapshot: Arc<Snapshot>,
     /// 1 for the first, rising with every change.

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, Problems};
 
-use crate::admin::{self, Administrator};
-
 /// A little more than the parser takes, so that it sees files that are too long.
 const READ_BYTES_MAX: u64 = (32 << 20) + 1;
 
@@ -26,8 +24,6 @@ pub struct ConfigFile {
 pub struct Loaded {
     /// As checked.
     pub config: Config,
-    /// Who may administer; everyone where there is none.
-    pub(crate) administrator: Option<Administrator>,
     /// For noticing changes.
     pub(crate) stamp: Stamp,
 }
@@ -49,13 +45,6 @@ pub enum LoadError {
         /// Every mistake.
         problems: Problems,
     },
-    /// Its administrator cannot be read.
-    Administrator {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
 }
 
 impl std::fmt::Display for LoadError {
@@ -66,9 +55,6 @@ impl std::fmt::Display for LoadError {
             }
             Self::Invalid { path, problems } => {
                 write!(f, "{} has mistakes:\n{problems}", path.display())
-            }
-            Self::Administrator { path, problem } => {
-                write!(f, "{} has a mistake:\n{problem}", path.display())
             }
         }
     }
@@ -112,8 +98,7 @@ impl ConfigFile {
         match read(&self.path) {
             Ok((text, stamp)) => self.check(&text, stamp, &env),
             Err(error) if is_absent(&error) && !self.is_required => {
-                let config = config::without_file(&env);
-                Ok(Loaded { config, administrator: None, stamp: Stamp(None) })
+                Ok(Loaded { config: config::without_file(&env), stamp: Stamp(None) })
             }
             Err(error) => Err(LoadError::Unreadable { path: self.path.clone(), error }),
         }
@@ -125,12 +110,10 @@ impl ConfigFile {
         stamp: Stamp,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Loaded, LoadError> {
-        let path = || self.path.clone();
-        let config = config::parse(text, env)
-            .map_err(|problems| LoadError::Invalid { path: path(), problems })?;
-        let administrator = admin::read(text, env)
-            .map_err(|problem| LoadError::Administrator { path: path(), problem })?;
-        Ok(Loaded { config, administrator, stamp })
+        match config::parse(text, env) {
+            Ok(config) => Ok(Loaded { config, stamp }),
+            Err(problems) => Err(LoadError::Invalid { path: self.path.clone(), problems }),
+        }
     }
 
     /// The state it is in now.

@@ -16,7 +16,6 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use crate::admin::Administrator;
 use crate::current::Current;
 use crate::file::{ConfigFile, LoadError, Loaded, Stamp};
 
@@ -41,9 +40,8 @@ impl Reloader {
         published: Published,
     ) -> Self {
         let snapshot = published.load();
-        let Loaded { config, administrator, stamp } = first;
-        warn_of_nobody(administrator.as_ref());
-        let current = Current { config, administrator, snapshot, generation: 1 };
+        let Loaded { config, stamp } = first;
+        let current = Current { config, snapshot, generation: 1 };
         let current = watch::Sender::new(Arc::new(current));
         Self { file, stamp, builder, published, current }
     }
@@ -91,20 +89,11 @@ impl Reloader {
         self.stamp = loaded.stamp;
         let before = Arc::clone(&self.current.borrow());
         log_change(&before.config, &loaded.config);
-        warn_of_nobody(loaded.administrator.as_ref());
         self.current.send_replace(Arc::new(Current {
             config: loaded.config,
-            administrator: loaded.administrator,
             snapshot: self.published.load(),
             generation: before.generation + 1,
         }));
-    }
-}
-
-/// Closed is the safe side, though hardly what anyone wants.
-fn warn_of_nobody(administrator: Option<&Administrator>) {
-    if administrator.is_some_and(|administrator| !administrator.is_complete()) {
-        warn!("auth_config has no name or no password: nobody can administer");
     }
 }
 
@@ -117,7 +106,7 @@ fn log_refused(refused: &LoadError) {
             let count = problems.list().len();
             error!(count, "the configuration has mistakes; the old one stays in force");
         }
-        LoadError::Unreadable { .. } | LoadError::Administrator { .. } => {
+        LoadError::Unreadable { .. } => {
             error!("{refused}; the old configuration stays in force");
         }
     }

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -27,6 +28,9 @@ const BODY_BYTES_MAX: usize = 32 << 20;
 
 /// Header by which drop-in routes name the provider whose models are listed.
 const LIST_PROVIDER_HEADER: &str = "x-bf-model-provider";
+
+/// A query, or why it cannot be read.
+type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// What handlers share.
 #[derive(Debug)]
@@ -51,6 +55,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/version", get(version))
         .route("/api/{*rest}", axum::routing::any(not_found))
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&shared), authorize));
     Router::new()
         .route("/", get(landing::page))
@@ -66,7 +71,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/mock/v1/chat/completions", post(mock::chat_completions))
         .merge(administration)
         .fallback(not_found)
-        .method_not_allowed_fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
 }
@@ -75,7 +80,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 async fn authorize(State(shared): SharedState, request: Request, next: Next) -> Response {
     let current = shared.current();
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-    let is_open = match &current.administrator {
+    let is_open = match &current.config.administrator {
         None => true,
         Some(_) if admin::is_whitelisted(target, &current.config.client.whitelisted_routes) => true,
         Some(administrator) => shared.gate.admits(request.headers(), administrator).await,
@@ -85,6 +90,11 @@ async fn authorize(State(shared): SharedState, request: Request, next: Next) -> 
 
 async fn not_found(uri: Uri) -> Refusal {
     Refusal::RouteNotFound(uri.path().to_owned())
+}
+
+/// The router adds which methods the route takes.
+async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
+    Refusal::MethodNotAllowed(method, uri.path().to_owned())
 }
 
 async fn health(State(shared): SharedState) -> Json<Value> {
@@ -104,8 +114,9 @@ async fn metrics(State(shared): SharedState) -> impl IntoResponse {
 
 async fn base_models(
     State(shared): SharedState,
-    Query(query): Query<models::BaseQuery>,
+    query: Asked<models::BaseQuery>,
 ) -> Result<Json<Value>, Refusal> {
+    let Query(query) = query?;
     let listings = shared.models.list(&shared.current(), query.provider.as_deref()).await?;
     models::base(&listings, &query).map(Json)
 }
@@ -121,8 +132,9 @@ async fn openai_models(
 async fn anthropic_models(
     State(shared): SharedState,
     headers: HeaderMap,
-    Query(query): Query<models::AnthropicQuery>,
+    query: Asked<models::AnthropicQuery>,
 ) -> Result<Json<Value>, Refusal> {
+    let Query(query) = query?;
     let listings = shared.models.list(&shared.current(), listed_provider(&headers)).await?;
     models::anthropic(&listings, &query).map(Json)
 }

@@ -54,8 +54,8 @@ impl Keys {
     pub(crate) fn observe(&mut self, inference: &Inference) {
         for rotation in &inference.rotations {
             self.count_rotation(Rotation {
-                key: KeyOf::new(&inference.provider, &rotation.key),
-                model: Arc::clone(&inference.model),
+                key: KeyOf::new(&rotation.provider, &rotation.key),
+                model: Arc::clone(&rotation.model),
                 reason: rotation.reason,
             });
         }
@@ -79,7 +79,7 @@ impl Keys {
     }
 
     fn count_rotation(&mut self, mut rotation: Rotation) {
-        if verdict(Some(rotation.reason)) == Some(false) {
+        if refuses_key(rotation.reason) {
             self.set_up(rotation.key.clone(), false);
         }
         let is_full = self.rotations.len() >= ROTATION_SERIES_MAX;
@@ -113,7 +113,13 @@ impl KeyOf {
     }
 }
 
-/// What the end of an attempt says about its key; most errors say nothing.
+/// Whether a key was given up because the provider does not accept it, in the vocabulary of the
+/// attempt trail. A key that is only over its rate stays up.
+fn refuses_key(reason: &str) -> bool {
+    matches!(reason, "authentication_error" | "billing_error")
+}
+
+/// What the end of a request says about its last key; most errors say nothing.
 fn verdict(error_type: Option<&str>) -> Option<bool> {
     match error_type {
         None => Some(true),

@@ -211,9 +211,9 @@ fn a_provider_that_makes_up_statuses_cannot_grow_the_page() {
 #[test]
 fn a_refused_key_is_down_until_it_is_accepted_again() {
     let mut keys = Keys::default();
-    let refused = Rotation { key: key("spare"), reason: "provider_auth_failed" };
-    let limited = Rotation { key: key("busy"), reason: "provider_rate_limited" };
-    keys.observe(&Inference { rotations: vec![refused, limited], ..inference("gpt-4o", None) });
+    let refused = rotation("spare", "authentication_error");
+    let limited = rotation("busy", "rate_limit_error");
+    keys.observe(&Inference { rotations: [refused, limited].into(), ..inference("gpt-4o", None) });
     let mut page = crate::page::Page::default();
     keys.write(&mut page);
     let page = page.into_text();
@@ -225,6 +225,43 @@ fn a_refused_key_is_down_until_it_is_accepted_again() {
     let mut page = crate::page::Page::default();
     keys.write(&mut page);
     assert_eq!(value(&page.into_text(), "bifrost_provider_key_up", "key_name=\"spare\""), 1.0);
+}
+
+#[test]
+fn a_key_given_up_before_a_fallback_counts_for_its_own_provider() {
+    let mut keys = Keys::default();
+    keys.observe(&Inference {
+        provider: Arc::from("anthropic"),
+        key: Some(key("other")),
+        fallback_index: 1,
+        rotations: [rotation("spare", "authentication_error")].into(),
+        ..inference("claude-x", None)
+    });
+    let mut page = crate::page::Page::default();
+    keys.write(&mut page);
+    let page = page.into_text();
+    let given_up = "bifrost_key_rotation_events_total{provider=\"openai\",requested_model=\"gpt-4o\",\
+                    key_id=\"id-spare\",key_name=\"spare\",fail_reason=\"authentication_error\"} 1";
+    assert!(page.contains(given_up), "{page}");
+    let of_keys = |provider: &str| format!("bifrost_provider_key_up{{provider=\"{provider}\"");
+    assert!(
+        page.contains(&format!("{},key_id=\"id-spare\",key_name=\"spare\"}} 0", of_keys("openai")))
+    );
+    assert!(
+        page.contains(&format!(
+            "{},key_id=\"id-other\",key_name=\"other\"}} 1",
+            of_keys("anthropic")
+        ))
+    );
+}
+
+#[test]
+fn a_request_without_gaps_adds_none() {
+    let (_, mut telemetry) = telemetry(Settings::default());
+    let mut event = event("gpt-4o", None);
+    event.inference.as_mut().expect("set by event()").gaps = None;
+    telemetry.observe(event);
+    assert!(!telemetry.render().contains("bifrost_stream_inter_token_latency_seconds"));
 }
 
 fn telemetry(settings: Settings) -> (Arc<[EventQueue]>, Telemetry) {
@@ -242,8 +279,8 @@ fn telemetry(settings: Settings) -> (Arc<[EventQueue]>, Telemetry) {
 fn full_page() -> String {
     let (_, mut telemetry) = telemetry(Settings { overhead_breakdown: true });
     let mut success = event("gpt-4o", None);
-    let rotation = Rotation { key: key("spare"), reason: "provider_auth_failed" };
-    success.inference.as_mut().expect("set by event()").rotations.push(rotation);
+    let rotations = [rotation("spare", "authentication_error")].into();
+    success.inference.as_mut().expect("set by event()").rotations = rotations;
     telemetry.observe(success);
     telemetry.observe(event("gpt-4o", Some("provider_rate_limited")));
     telemetry.render()
@@ -280,10 +317,15 @@ fn inference(model: &str, error_type: Option<&'static str>) -> Inference {
         overhead_us: 40,
         stages: StageTimes { receive_ns: 5_000, ..StageTimes::default() },
         first_token_us: Some(300_000),
-        gaps,
+        gaps: Some(Box::new(gaps)),
         usage: Usage { input: 12, output: 5, ..Usage::default() },
-        rotations: Vec::new(),
+        rotations: Box::default(),
     }
+}
+
+fn rotation(name: &str, reason: &'static str) -> Rotation {
+    let (provider, model) = (Arc::from("openai"), Arc::from("gpt-4o"));
+    Rotation { provider, model, key: key(name), reason }
 }
 
 fn key(name: &str) -> Arc<KeyLabel> {

@@ -43,8 +43,9 @@ impl Connection {
         Ok(Self { socket, input: Buffer::unallocated(), tls: None, peer, serving: None })
     }
 
-    /// Is one of those that the worker serves.
+    /// Is one of those that the worker serves: the other end is a client.
     pub(crate) fn counted(mut self, serving: Serving) -> Self {
+        self.socket.slot().set_client();
         self.serving = Some(serving);
         self
     }
@@ -117,9 +118,13 @@ impl Connection {
 
     /// Appends what one read brings to the input and returns its length; 0 is the end of the stream.
     ///
-    /// Without spare room the input first doubles, so the caller bounds it by not calling again. Errors: `TimedOut` after the deadline, `ConnectionAborted` when the paired client
-    /// hung up or the worker closes, `UnexpectedEof` when a TLS stream ends unannounced (truncation),
-    /// `OutOfMemory` when the budget for buffers is spent.
+    /// Without spare room the input first doubles, so the caller bounds it by not calling again.
+    ///
+    /// # Errors
+    /// `TimedOut` after the deadline, `ConnectionAborted` when the paired client hung up or the worker
+    /// closes, `UnexpectedEof` when a TLS stream ends unannounced (truncation), `OutOfMemory` when the
+    /// budget for buffers is spent. After `TimedOut` a client can still be written to, and nothing can
+    /// be done with an upstream.
     pub async fn fill(&mut self) -> io::Result<usize> {
         // TLS costs microseconds anyway; boxed, it does not make every waiting connection larger.
         if self.tls.is_some() {
@@ -272,7 +277,8 @@ impl Connection {
     }
 
     /// From now on every operation fails that is still pending at `at`; `None` lifts it. Late by up to
-    /// two ticks ([`crate::TICK`]).
+    /// two ticks ([`crate::TICK`]). A read from a client that has failed so allows no other read until
+    /// this is called again, and takes the deadline with it.
     pub fn set_deadline(&self, at: Option<Tick>) {
         self.socket.slot().set_deadline(at);
     }

@@ -4,6 +4,9 @@
 //! time to happen (deadlines, parked reads, clients that hang up, draining) is found by the walk, which
 //! makes the pending operation complete by shutting the socket down or by cancelling it. The outcome is
 //! read from the slot when the operation ends.
+//!
+//! A passed deadline is the end of a socket, except for a read from a client: that ends alone, so that
+//! the client can still be told why.
 
 use std::cell::RefCell;
 use std::io;
@@ -36,6 +39,12 @@ const IDLE: u16 = 1 << 7;
 const PAIRED_CLIENT: u16 = 1 << 8;
 /// The upstream side of a pair.
 const PAIRED_UPSTREAM: u16 = 1 << 9;
+/// The other end is a client.
+const CLIENT: u16 = 1 << 10;
+/// The pending read can be cancelled.
+const CANCELLABLE: u16 = 1 << 11;
+/// A deadline passed while a client's read was pending: no more is read until a new one is set.
+const LATE: u16 = 1 << 12;
 
 const PENDING: u16 = READING | WRITING;
 const PAIRED: u16 = PAIRED_CLIENT | PAIRED_UPSTREAM;
@@ -155,7 +164,8 @@ impl Slots {
     fn begin(&mut self, index: u32, flags: u16) -> io::Result<()> {
         let ticks = self.ticks;
         let entry = self.entry(index);
-        if entry.flags & (PENDING | EXPIRED | ABORTED) != 0 {
+        let obstacles = entry.flags & (PENDING | EXPIRED | ABORTED | LATE);
+        if obstacles & !LATE != 0 || (obstacles != 0 && flags & READING != 0) {
             return Err(spoilt(entry.flags));
         }
         entry.flags |= flags;
@@ -163,7 +173,7 @@ impl Slots {
         Ok(())
     }
 
-    fn walk(&mut self, walk: Walk, parked: &mut Vec<Canceller>) {
+    fn walk(&mut self, walk: Walk, cancelled: &mut Vec<Canceller>) {
         self.ticks = self.ticks.wrapping_add(1);
         let ticks = self.ticks;
         for index in 0..self.entries.len() {
@@ -172,11 +182,11 @@ impl Slots {
             if entry.flags & (PENDING | PAIRED_CLIENT) == 0 && walk.stage != Stage::Closing {
                 continue;
             }
-            entry.check_time(ticks, walk);
+            let is_late = entry.check_time(ticks, walk);
             let waited = ticks.wrapping_sub(entry.since);
-            if entry.flags & PARKABLE != 0 && waited >= walk.park_ticks {
+            if is_late || (entry.flags & PARKABLE != 0 && waited >= walk.park_ticks) {
                 entry.flags &= !PARKABLE;
-                parked.extend(self.cancellers.get_mut(index).and_then(Option::take));
+                cancelled.extend(self.cancellers.get_mut(index).and_then(Option::take));
             } else if walk.find_hang_ups && entry.flags & PAIRED_CLIENT != 0 {
                 let (fd, partner) = (entry.fd, entry.partner);
                 self.ask_about(index as u32, fd, partner);
@@ -227,18 +237,34 @@ impl Slots {
 const HANG_UP_EVENTS: libc::c_short = libc::POLLRDHUP;
 
 impl Entry {
-    /// Ends what may wait no longer.
-    fn check_time(&mut self, ticks: u32, walk: Walk) {
-        if self.flags & PENDING != 0 && self.deadline <= walk.now.as_millis() {
-            self.flags |= EXPIRED;
-            self.deadline = NO_DEADLINE;
-            system::shut_down(self.fd, Half::Both);
-        }
+    /// Ends what may wait no longer. True when the pending read has to be cancelled for it.
+    fn check_time(&mut self, ticks: u32, walk: Walk) -> bool {
+        let is_over = self.flags & PENDING != 0 && self.deadline <= walk.now.as_millis();
+        let is_late = is_over && self.expire();
         match walk.stage {
             Stage::Running | Stage::Leaving => {}
             Stage::Draining => self.end_idle(ticks),
             Stage::Closing => self.abort(),
         }
+        is_late
+    }
+
+    /// Ends the pending operation. True when it has to be cancelled for that.
+    fn expire(&mut self) -> bool {
+        self.deadline = NO_DEADLINE;
+        let is_client_read = self.flags & (CLIENT | READING) == CLIENT | READING;
+        if !is_client_read {
+            self.flags |= EXPIRED;
+            system::shut_down(self.fd, Half::Both);
+            return false;
+        }
+        self.flags |= LATE;
+        let is_cancellable = self.flags & CANCELLABLE != 0;
+        if !is_cancellable {
+            // It is parked, and waits for the socket to become readable.
+            system::shut_down(self.fd, Half::Read);
+        }
+        is_cancellable
     }
 
     /// Makes an idle client connection read the end of its stream. What the client has sent already is
@@ -261,13 +287,13 @@ impl Entry {
 
 /// Walks all slots of this worker.
 pub(crate) fn walk(walk: Walk) {
-    let mut parked = Vec::new();
+    let mut cancelled = Vec::new();
     SLOTS.with_borrow_mut(|slots| {
-        slots.walk(walk, &mut parked);
+        slots.walk(walk, &mut cancelled);
         slots.end_hung_up();
     });
     // Outside of the borrow: cancelling wakes tasks.
-    for canceller in parked {
+    for canceller in cancelled {
         drop(canceller.cancel());
     }
 }
@@ -292,17 +318,30 @@ impl Slot {
         Self { index, _not_send: PhantomData }
     }
 
-    /// Starts a read that can be cancelled through the handle when `is_parkable`.
+    /// Says that the other end is a client.
+    pub(crate) fn set_client(&self) {
+        SLOTS.with_borrow_mut(|slots| slots.entry(self.index).flags |= CLIENT);
+    }
+
+    /// Starts a read. One that `is_parkable` and every read from a client has to be cancellable
+    /// through the handle.
     pub(crate) fn begin_read(&self, is_parkable: bool) -> io::Result<Option<CancelHandle>> {
         SLOTS.with_borrow_mut(|slots| {
-            let flags = if is_parkable { READING | PARKABLE } else { READING };
-            slots.begin(self.index, flags)?;
-            if !is_parkable {
+            let is_client = slots.entry(self.index).flags & CLIENT != 0;
+            if !is_parkable && !is_client {
+                slots.begin(self.index, READING)?;
                 return Ok(None);
             }
+            let parkable = if is_parkable { PARKABLE } else { 0 };
+            slots.begin(self.index, READING | CANCELLABLE | parkable)?;
             let canceller = slots.cancellers.get_mut(self.index as usize);
             Ok(canceller.map(|canceller| canceller.get_or_insert_default().handle()))
         })
+    }
+
+    /// Starts waiting for something to read.
+    pub(crate) fn begin_wait(&self) -> io::Result<()> {
+        SLOTS.with_borrow_mut(|slots| slots.begin(self.index, READING))
     }
 
     /// Starts a write.
@@ -314,15 +353,21 @@ impl Slot {
     pub(crate) fn end(&self) -> io::Result<()> {
         SLOTS.with_borrow_mut(|slots| {
             let entry = slots.entry(self.index);
-            entry.flags &= !(PENDING | PARKABLE);
-            if entry.flags & (EXPIRED | ABORTED) == 0 { Ok(()) } else { Err(spoilt(entry.flags)) }
+            // A write that follows a late read ends like any other.
+            let is_late = entry.flags & (READING | LATE) == READING | LATE;
+            entry.flags &= !(PENDING | PARKABLE | CANCELLABLE);
+            let is_spoilt = entry.flags & (EXPIRED | ABORTED) != 0;
+            if is_late || is_spoilt { Err(spoilt(entry.flags)) } else { Ok(()) }
         })
     }
 
-    /// Sets the moment after which a pending operation is ended; `None` for never.
+    /// Sets the moment after which a pending operation is ended; `None` for never. A late client may
+    /// be read from again.
     pub(crate) fn set_deadline(&self, deadline: Option<Tick>) {
         SLOTS.with_borrow_mut(|slots| {
-            slots.entry(self.index).deadline = deadline.map_or(NO_DEADLINE, Tick::as_millis);
+            let entry = slots.entry(self.index);
+            entry.deadline = deadline.map_or(NO_DEADLINE, Tick::as_millis);
+            entry.flags &= !LATE;
         });
     }
 
@@ -397,7 +442,7 @@ impl Drop for Pairing {
 /// The error of an operation on a socket that must not be used any more.
 #[cold]
 fn spoilt(flags: u16) -> io::Error {
-    if flags & EXPIRED != 0 {
+    if flags & (EXPIRED | LATE) != 0 {
         return io::Error::from(io::ErrorKind::TimedOut);
     }
     if flags & ABORTED != 0 {

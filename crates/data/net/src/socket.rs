@@ -16,6 +16,10 @@ use crate::system::{self, Half};
 /// What an operation that the tick cancelled ends with.
 const CANCELLED: i32 = libc::ECANCELED;
 
+fn is_cancelled(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(CANCELLED)
+}
+
 /// An open socket. `stream` is the runtime's plain wrapper of a descriptor: nothing it does here is
 /// special to Unix sockets, and its TCP twin is ten times as large.
 pub(crate) struct Socket {
@@ -57,11 +61,12 @@ impl Socket {
             };
             let ended = self.slot.end();
             match received {
-                Err(error) if may_park && error.raw_os_error() == Some(CANCELLED) => {}
+                Err(error) if may_park && ended.is_ok() && is_cancelled(&error) => {}
                 received => return (ended.and(received), returned),
             }
+            // Cancelled, though not because of the time: parked.
             drop(returned);
-            if let Err(error) = ended.and(self.wait_readable().await) {
+            if let Err(error) = self.wait_readable().await {
                 return (Err(error), Buffer::unallocated());
             }
             // What made the socket readable is there: this read does not wait.
@@ -71,7 +76,7 @@ impl Socket {
 
     /// Waits without a buffer until there is something to read, the end of the stream included.
     async fn wait_readable(&mut self) -> io::Result<()> {
-        self.slot.begin_read(false)?;
+        self.slot.begin_wait()?;
         let readable = self.stream.readable(false).await;
         self.slot.end().and(readable)
     }

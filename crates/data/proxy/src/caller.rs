@@ -177,11 +177,13 @@ pub(crate) fn identify<'s>(
     headers: &CallerHeaders,
     bytes: &[u8],
 ) -> Result<Option<&'s Arc<VirtualKey>>, Reject> {
-    let known = headers.virtual_key(bytes).and_then(|value| snapshot.virtual_key(value));
-    match known {
-        Some(key) if key.is_active => Ok(Some(key)),
-        Some(_) => Err(Reject::new(Kind::AccessBlocked, "Virtual key is inactive")),
-        None if snapshot.client.enforce_auth => Err(key_required()),
+    let value = headers.virtual_key(bytes);
+    match value.map(|value| snapshot.virtual_key(value)) {
+        Some(Some(key)) if key.is_active => Ok(Some(key)),
+        Some(Some(_)) => Err(Reject::new(Kind::AccessBlocked, "Virtual key is inactive")),
+        _ if snapshot.client.enforce_auth => Err(key_required()),
+        // A key that was revoked must not turn into no key at all.
+        Some(None) => Err(Reject::new(Kind::AccessNotFound, "Virtual key not found")),
         None => Ok(None),
     }
 }

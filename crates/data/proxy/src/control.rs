@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use http::Method;
-use net::{Buffer, now};
+use net::Buffer;
 use snapshot::Snapshot;
 use std::time::Duration;
 use wire::{BodyLength, BodyReader};
 
 use crate::framed::Framed;
+use crate::limits::CONTROL_BODY_BYTES_MAX;
 use crate::pipeline::{Next, Session, answer, method_label};
 use crate::reject::{Kind, Reject};
 use crate::reply_head::{Framing, ReplyContext, push_header};
@@ -37,6 +38,9 @@ const TEMPLATES: &[&str] = &[
     "/robots.txt",
     "/v1/models",
 ];
+
+/// Paths of the control plane's socket that are not for callers.
+const INTERNAL_PREFIX: &str = "/mock/";
 
 /// Headers between two hops only; they are never passed on.
 const HOP_BY_HOP: &[&str] = &[
@@ -92,8 +96,18 @@ async fn exchange(
     context: &mut ReplyContext,
     outline: &mut Outline,
 ) -> Result<Next, Reject> {
-    let request = read::body(&mut session.client, &session.head, &snapshot.client, false).await?;
+    if session.head.path(session.client.input()).starts_with(INTERNAL_PREFIX) {
+        // The built-in provider is reached like every other, with keys and limits: as a model.
+        return Err(Reject::new(Kind::RouteNotFound, "Route not found"));
+    }
+    let limit = CONTROL_BODY_BYTES_MAX.min(snapshot.client.body_bytes_max);
+    let (client, head) = (&mut session.client, &session.head);
+    let request = read::body(client, head, &snapshot.client, limit, false).await?;
     outline.request_bytes = request.body().len() as u64;
+    // A body where none belongs is how one request is smuggled behind another: whatever follows it
+    // on this connection is not trusted.
+    let is_odd = matches!(*head.method(), Method::GET | Method::HEAD) && !request.body().is_empty();
+    context.keeps_alive &= !is_odd;
     let answering = ask(session, snapshot, &request).await?;
     outline.status = session.reply_head.status();
     pass(session, context, outline, answering).await
@@ -104,12 +118,17 @@ async fn ask(
     snapshot: &Snapshot,
     request: &Request,
 ) -> Result<Answering, Reject> {
-    let deadline = now() + CONTROL_TIMEOUT;
     for is_fresh in [false, true] {
         let bytes = outbound(session, request);
-        let delivery = Delivery { endpoint: &snapshot.control, is_fresh, deadline };
+        let delivery = Delivery {
+            endpoint: &snapshot.control,
+            is_fresh,
+            timeout: CONTROL_TIMEOUT,
+            unread_bytes: 0,
+            body_timeout: snapshot.client.body_timeout,
+        };
         let outbound = Outbound { bytes, notes: None };
-        let sent = send(&mut session.client, &delivery, outbound, 0, &mut session.reply_head).await;
+        let sent = send(&mut session.client, &delivery, outbound, &mut session.reply_head).await;
         match sent {
             Ok(answering) => return Ok(answering),
             Err(SendError::Stale) if !is_fresh => {}
@@ -179,14 +198,16 @@ async fn pass(
     connection.consume(reply_head.len());
     let mut body = BodyReader::new(length);
     loop {
-        let step = body.next(connection.input()).map_err(|_| unreadable())?;
+        let Ok(step) = body.next(connection.input()) else { return Ok(Next::Abort) };
         out.push(connection.input().get(step.data.clone()).unwrap_or_default());
         connection.consume(step.consumed);
         if step.is_end {
             break;
         }
         if step.consumed == 0 || connection.input().is_empty() {
-            relay::write(client, out.take(), context.send_timeout).await?;
+            if relay::write(client, out.take(), context.send_timeout).await.is_err() {
+                return Ok(Next::Abort);
+            }
             match connection.fill().await {
                 Ok(1..) => {}
                 Ok(0) if body.close().is_ok() => break,
@@ -201,7 +222,9 @@ async fn pass(
     }
     out.end();
     outline.response_bytes = out.body_bytes;
-    relay::write(client, out.take(), context.send_timeout).await?;
+    if relay::write(client, out.take(), context.send_timeout).await.is_err() {
+        return Ok(Next::Abort);
+    }
     if body.is_complete() && reply_head.keeps_alive() && connection.input().is_empty() {
         drop(answering.pair);
         answering.upstream.checkin();
@@ -216,9 +239,4 @@ fn framing_without_body(status: u16, context: &ReplyContext) -> Framing {
         _ if context.is_head => Framing::Empty,
         _ => Framing::Length(0),
     }
-}
-
-#[cold]
-fn unreadable() -> Reject {
-    Reject::new(Kind::Internal, "the control plane's reply cannot be read")
 }

@@ -3,10 +3,10 @@
 use crate::caller::CallerHeaders;
 use crate::decompress::{self, Failure, coding};
 use crate::reject::{Kind, Reject};
-use crate::stages::read::Request;
+use crate::stages::read::{Request, memory_spent};
 
 /// Decodes the body by its `Content-Encoding`, if it has one.
-pub(crate) fn body(
+pub(crate) async fn body(
     request: &mut Request,
     headers: &CallerHeaders,
     bytes_max: u64,
@@ -19,7 +19,8 @@ pub(crate) fn body(
     };
     let Some(coding) = coding else { return Ok(()) };
     let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-    match decompress::decode(coding, request.body(), bytes_max) {
+    // Boxed: decoders are large, and most bodies are not compressed.
+    match Box::pin(decompress::decode(coding, request.body(), bytes_max)).await {
         Ok(body) => {
             request.replace_body(body);
             Ok(())
@@ -29,6 +30,7 @@ pub(crate) fn body(
             Err(Reject::new(Kind::BodyTooLarge, message))
         }
         Err(Failure::Invalid(error)) => Err(invalid(&error)),
+        Err(Failure::MemorySpent) => Err(memory_spent()),
     }
 }
 

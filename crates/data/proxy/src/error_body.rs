@@ -77,7 +77,12 @@ fn write_anthropic(reject: &Reject, out: &mut Buffer) {
 }
 
 fn is_anthropic_error(body: &[u8]) -> bool {
-    sonic_rs::get(body, ["error", "message"]).is_ok_and(|message| message.is_str())
+    let text = |path: &[&str]| {
+        sonic_rs::get(body, path).ok().and_then(|value| value.as_str().map(str::to_owned))
+    };
+    text(&["type"]).as_deref() == Some("error")
+        && text(&["error", "type"]).is_some()
+        && text(&["error", "message"]).is_some()
 }
 
 /// The product's error JSON.

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use dialect::{Dialect, Operation};
 use meter::Permit;
-use net::{Buffer, Connection, now};
+use net::{Buffer, Connection};
 use seam::Rotation;
-use snapshot::{Service, Snapshot, Upstream};
+use snapshot::{KeyLabel, Service, Snapshot, Upstream};
 use wire::{RequestHead, ResponseHead};
 
 use crate::caller::CallerHeaders;
 use crate::extra_fields::{ExtraFields, Routed};
+use crate::presence::while_present;
 use crate::reject::{Kind, Reject};
 use crate::reply_head::push_header;
 use crate::routes::{Family, Route};
@@ -20,14 +21,14 @@ use crate::stages::judge::{Standing, Verdict, judge, trail_reason};
 use crate::stages::open::{Expectation, Reply, open};
 use crate::stages::peek::{Ask, Member};
 use crate::stages::prepare::{Attempt, Source, prepare};
-use crate::stages::read::{Request, gone};
-use crate::stages::record::Account;
+use crate::stages::read::Request;
+use crate::stages::record::{Account, Labels};
 use crate::stages::send::{Delivery, SendError, send};
 use crate::stages::splice::Edits;
 use crate::worker::Worker;
 
-/// While something is waited for on purpose, the caller's presence is checked this often.
-const PRESENCE_INTERVAL: Duration = Duration::from_millis(250);
+/// Id and name of a key the caller brought.
+const DIRECT_KEY_NAME: &str = "header-provided";
 
 /// Everything the attempts of one request share.
 pub(crate) struct Call<'c> {
@@ -53,7 +54,9 @@ pub(crate) struct Call<'c> {
 pub(crate) struct Served {
     pub(crate) reply: Reply,
     pub(crate) dialect: Dialect,
-    pub(crate) stream_idle: Duration,
+    /// Longest silence of the provider inside the reply.
+    pub(crate) silence_max: Duration,
+    pub(crate) wants_usage: bool,
     pub(crate) number: u64,
     /// Set where the reply tells how it was routed.
     pub(crate) extra_fields: Option<ExtraFields>,
@@ -62,6 +65,15 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// The whole request was sent before the reply came.
+    pub(crate) fn is_request_sent(&self) -> bool {
+        match &self.reply {
+            Reply::Passing(passing) => passing.answering.is_request_sent,
+            Reply::Ready(ready) => ready.is_request_sent,
+            Reply::Gone => false,
+        }
+    }
+
     /// The reply is a stream of events.
     pub(crate) fn is_stream(&self) -> bool {
         matches!(&self.reply, Reply::Passing(passing) if passing.stream.is_some())
@@ -81,12 +93,16 @@ pub(crate) async fn serve(mut call: Call<'_>, targets: &Targets<'_>) -> Result<S
                 return Err(reject);
             }
             Err(reject) => {
-                primary.get_or_insert(reject);
+                primary.get_or_insert_with(|| (reject, call.account.labels.clone()));
             }
         }
     }
     match primary {
-        Some(reject) => Err(reject),
+        // The answer and the labels it is recorded under belong together.
+        Some((reject, labels)) => {
+            call.account.labels = labels;
+            Err(reject)
+        }
         None => Err(Reject::new(Kind::Internal, "there was no target")),
     }
 }
@@ -136,6 +152,7 @@ async fn serve_target(
         let standing = Standing {
             attempts,
             live_keys: draw.as_ref().map_or(0, KeyDraw::live_others),
+            fresh_keys: draw.as_ref().map_or(0, KeyDraw::fresh_others),
             retry: upstream.retry,
             random: call.worker.random(),
         };
@@ -174,7 +191,11 @@ fn served(
     Served {
         reply,
         dialect: service.dialect,
-        stream_idle: upstream.stream_idle_timeout,
+        silence_max: match is_stream {
+            true => upstream.stream_idle_timeout,
+            false => upstream.request_timeout,
+        },
+        wants_usage: call.ask.wants_usage,
         number: call.number,
         extra_fields,
         _permit: (!is_stream).then_some(permit),
@@ -218,18 +239,23 @@ async fn try_once(
         is_streaming: call.ask.is_streaming,
         total_bytes: request.total_bytes,
     };
-    let deadline = now() + attempt.upstream.request_timeout;
     let unread = request.total_bytes.map_or(0, |total| total - source.body.len() as u64);
     for is_fresh in [false, true] {
         let preparing = Instant::now();
         let mut outbound = prepare(&source, attempt, call.edits)?;
         let notes = outbound.notes.take();
-        let raw_request =
-            shows_raw_request(call, attempt.upstream).then(|| outbound.body().to_vec());
+        let raw_request = (!source.is_streaming && shows_raw_request(call, attempt.upstream))
+            .then(|| outbound.body().to_vec());
         let sending = Instant::now();
         call.account.stages.prepare_ns += sending.duration_since(preparing).as_nanos() as u64;
-        let delivery = Delivery { endpoint: attempt.endpoint()?, is_fresh, deadline };
-        let sent = send(call.client, &delivery, outbound, unread, call.reply_head).await;
+        let delivery = Delivery {
+            endpoint: attempt.endpoint()?,
+            is_fresh,
+            timeout: attempt.upstream.request_timeout,
+            unread_bytes: unread,
+            body_timeout: call.snapshot.client.body_timeout,
+        };
+        let sent = send(call.client, &delivery, outbound, call.reply_head).await;
         let opened = match sent {
             Err(SendError::Stale) if !is_fresh => {
                 call.account.upstream_us += sending.elapsed().as_micros() as u64;
@@ -253,7 +279,8 @@ async fn try_once(
                     notes,
                     model: reported_model,
                     extra_fields: extra_fields.as_ref(),
-                    shows_raw: shows_raw_response(call, attempt.upstream),
+                    shows_raw: call.route.family != Family::Anthropic
+                        && shows_raw_response(call, attempt.upstream),
                     may_retry,
                     began: call.began,
                     stream_idle: attempt.upstream.stream_idle_timeout,
@@ -299,29 +326,11 @@ async fn pause(call: &mut Call<'_>, wait: Duration) -> Result<(), Reject> {
     Box::pin(while_present(call.client, net::sleep(wait))).await
 }
 
-/// Runs `future` while the caller is there.
-async fn while_present<F: Future>(client: &Connection, future: F) -> Result<F::Output, Reject> {
-    let mut future = std::pin::pin!(future);
-    loop {
-        let mut interval = std::pin::pin!(net::sleep(PRESENCE_INTERVAL));
-        let first = std::future::poll_fn(|context| {
-            if let std::task::Poll::Ready(output) = future.as_mut().poll(context) {
-                return std::task::Poll::Ready(Some(output));
-            }
-            interval.as_mut().poll(context).map(|()| None)
-        });
-        match first.await {
-            Some(output) => return Ok(output),
-            None if client.is_gone() => return Err(gone()),
-            None => {}
-        }
-    }
-}
-
 fn note_rotation(call: &mut Call<'_>, failure: &Reject) {
     let account = &mut *call.account;
-    let Some(key) = account.key.clone() else { return };
-    let Some((provider, model)) = account.provider.clone().zip(account.model.clone()) else {
+    let Some(key) = account.labels.key.clone() else { return };
+    let Some((provider, model)) = account.labels.provider.clone().zip(account.labels.model.clone())
+    else {
         return;
     };
     account.rotations.push(Rotation { provider, model, key, reason: trail_reason(failure) });
@@ -339,8 +348,8 @@ pub(crate) fn header_lines(family: Family, account: &Account, wants_timing: bool
         push_text(&mut lines, "x-bifrost-original-model", routed.model);
         push_text(&mut lines, "x-bifrost-resolved-model", routed.resolved_model);
         push_text(&mut lines, "x-bifrost-request-type", routed.operation.name());
-        if account.fallback_index > 0 {
-            let index = account.fallback_index.to_string();
+        if account.labels.fallback_index > 0 {
+            let index = account.labels.fallback_index.to_string();
             push_text(&mut lines, "x-bifrost-fallback-index", &index);
         }
     }
@@ -383,13 +392,14 @@ fn closed_again() -> Reject {
 /// What is told about a request, from its account.
 impl Account {
     pub(crate) fn routed(&self) -> Option<Routed<'_>> {
+        let labels = &self.labels;
         Some(Routed {
             operation: self.operation,
-            provider: self.provider.as_deref()?,
-            model: self.model.as_deref()?,
-            resolved_model: self.resolved_model.as_deref().or(self.model.as_deref())?,
-            key: self.key.as_ref().map(|key| key.name.as_str()),
-            primary: self.primary.as_ref().map(|(provider, model)| (&**provider, &**model)),
+            provider: labels.provider.as_deref()?,
+            model: labels.model.as_deref()?,
+            resolved_model: labels.resolved_model.as_deref().or(labels.model.as_deref())?,
+            key: labels.key.as_ref().map(|key| key.name.as_str()),
+            primary: self.primary(),
         })
     }
 
@@ -399,30 +409,42 @@ impl Account {
             provider: &attempt.upstream.name,
             model,
             resolved_model: attempt.model,
-            key: attempt.key.map(|key| key.label.name.as_str()),
-            primary: self.primary.as_ref().map(|(provider, model)| (&**provider, &**model)),
+            key: match attempt.direct_key {
+                Some(_) => Some(DIRECT_KEY_NAME),
+                None => attempt.key.map(|key| key.label.name.as_str()),
+            },
+            primary: self.primary(),
         }
+    }
+
+    /// Provider and model of the primary target, where a fallback is being tried.
+    fn primary(&self) -> Option<(&str, &str)> {
+        let (provider, model) = self.primary.as_ref()?;
+        (self.labels.fallback_index > 0).then_some((&**provider, &**model))
     }
 
     fn begin_target(&mut self, worker: &Worker, target: &Target<'_>, index: usize) {
         if index == 1 {
-            self.primary = self.provider.clone().zip(self.model.clone());
+            self.primary = self.labels.provider.clone().zip(self.labels.model.clone());
         }
-        self.provider = match &target.upstream {
-            Ok(upstream) => Some(Arc::clone(&upstream.name)),
-            Err(_) => None,
+        self.labels = Labels {
+            provider: target.upstream.as_ref().ok().map(|upstream| Arc::clone(&upstream.name)),
+            model: Some(worker.names.share(&target.model)),
+            fallback_index: index as u32,
+            routing_engine: target.routing_engine,
+            ..Labels::default()
         };
-        self.model = Some(worker.names.share(&target.model));
-        self.alias = None;
-        self.resolved_model = None;
-        self.key = None;
-        self.fallback_index = index as u32;
-        self.routing_engine = target.routing_engine;
     }
 
     fn begin_attempt(&mut self, attempt: &Attempt<'_>, alias: Option<&Arc<str>>) {
-        self.key = attempt.key.map(|key| Arc::clone(&key.label));
-        self.resolved_model = alias.cloned();
-        self.alias = alias.and(self.model.clone());
+        self.labels.key = match attempt.direct_key {
+            Some(_) => Some(Arc::new(KeyLabel {
+                id: DIRECT_KEY_NAME.to_owned(),
+                name: DIRECT_KEY_NAME.to_owned(),
+            })),
+            None => attempt.key.map(|key| Arc::clone(&key.label)),
+        };
+        self.labels.resolved_model = alias.cloned();
+        self.labels.alias = alias.and(self.labels.model.clone());
     }
 }

@@ -17,6 +17,7 @@ mod inject;
 mod json;
 mod limits;
 mod pipeline;
+mod presence;
 mod reject;
 mod reply_head;
 mod retry_after;

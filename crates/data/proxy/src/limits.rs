@@ -1,5 +1,7 @@
 //! Every named limit of the request path, with the relations between them.
 
+use std::time::Duration;
+
 /// Headers of a request or reply head.
 pub(crate) const HEADERS_MAX: usize = 100;
 
@@ -26,6 +28,28 @@ pub(crate) const STARTUP_EVENTS_MAX: usize = 64;
 
 /// The same in bytes.
 pub(crate) const STARTUP_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of a model name, prefix included. Names become labels, headers and log fields.
+pub(crate) const MODEL_BYTES_MAX: usize = 512;
+
+/// Room made at once for an announced body; a larger one gets more as it arrives, so that an
+/// announcement alone takes no memory.
+pub(crate) const BODY_RESERVE_BYTES: usize = 256 * 1024;
+
+/// Largest body passed on to the control plane.
+pub(crate) const CONTROL_BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// A pooled connection that closes without a byte within this time was closed while idle.
+pub(crate) const STALE_WITHIN: Duration = Duration::from_secs(1);
+
+/// When a request could not be written, an answer is waited for this long.
+pub(crate) const EARLY_REPLY_WAIT: Duration = Duration::from_secs(1);
+
+/// The body of an error reply may take this long; its status counts in any case.
+pub(crate) const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
+
+/// A reply that is complete is written in pieces of this size, each with its own time to be taken.
+pub(crate) const WRITE_PIECE_BYTES: usize = 256 * 1024;
 
 /// Informational (1xx) heads that may precede a reply.
 pub(crate) const INFORMATIONAL_MAX: usize = 16;

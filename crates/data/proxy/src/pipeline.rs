@@ -105,7 +105,8 @@ async fn run(worker: Rc<Worker>, mut session: Box<Session>) {
 async fn stream(worker: Rc<Worker>, mut session: Box<Session>, mut exchange: Box<Exchange>) {
     match deliver(&worker, &mut session, &mut exchange).await {
         Next::Request => net::spawn(run(worker, session)),
-        Next::Close | Next::CloseUnread => session.client.close().await,
+        Next::Close => session.client.close().await,
+        Next::CloseUnread => session.client.close_unread().await,
         Next::Abort | Next::Stream(_) => session.client.abort(),
     }
 }
@@ -222,14 +223,18 @@ async fn deliver(worker: &Worker, session: &mut Session, exchange: &mut Exchange
         caller_dialect: route.dialect,
         routed: account.routed(),
         began: active.began(),
-        stream_idle: served.stream_idle,
+        silence_max: served.silence_max,
         number: served.number,
+        wants_usage: served.wants_usage,
     };
     let (client, head, reply) = (&mut session.client, &session.reply_head, &mut served.reply);
     let relayed = relay::relay(client, context, head, reply, additions, &manners).await;
     let next = settle(account, outline, relayed, context);
     worker.record(exchange.event());
-    next
+    match next {
+        Next::Close if !exchange.is_read => Next::CloseUnread,
+        next => next,
+    }
 }
 
 /// Stages 1 to 10: finds a reply worth sending.
@@ -244,17 +249,19 @@ async fn stages(
     identify(snapshot, &headers, session.client.input())?;
     let may_stream = headers.content_encoding.is_none();
     let settings = &snapshot.client;
-    let mut request = read::body(&mut session.client, &session.head, settings, may_stream).await?;
+    let (client, limit) = (&mut session.client, settings.body_bytes_max);
+    let mut request = read::body(client, &session.head, settings, limit, may_stream).await?;
     peek_far_enough(session, &mut request, snapshot).await?;
     exchange.is_read = request.total_bytes.is_none();
     exchange.wants_timing = headers.wants_timing(request.bytes.as_slice());
-    decode::body(&mut request, &headers, settings.body_bytes_max)?;
+    decode::body(&mut request, &headers, settings.body_bytes_max).await?;
     exchange.outline.request_bytes =
         request.total_bytes.unwrap_or_else(|| request.body().len() as u64);
     let received = Received { headers: &headers, request: &request };
     let served = find_reply(worker, session, snapshot, &received, exchange).await?;
+    exchange.is_read = served.is_request_sent();
+    exchange.context.keeps_alive &= exchange.is_read;
     exchange.served = Some(served);
-    exchange.is_read = true;
     Ok(())
 }
 
@@ -381,7 +388,8 @@ async fn preflight(
     let path = session.head.path(session.client.input());
     let route = routes::find(path).map_or("other", |route| route.path);
     record_refusal(worker, session, route, status, active);
-    if read::body(&mut session.client, &session.head, &snapshot.client, false).await.is_err() {
+    let (client, settings) = (&mut session.client, &snapshot.client);
+    if read::body(client, &session.head, settings, settings.body_bytes_max, false).await.is_err() {
         context.keeps_alive = false;
     }
     let mut out = Framed::default();

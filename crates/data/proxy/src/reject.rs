@@ -19,10 +19,14 @@ pub(crate) enum Kind {
     CallerTimedOut,
     /// The body is larger than allowed.
     BodyTooLarge,
+    /// There is no such route.
+    RouteNotFound,
     /// The route exists for other methods.
     MethodNotAllowed,
     /// No credential where one is demanded.
     Unauthenticated,
+    /// A credential nobody knows.
+    AccessNotFound,
     /// A credential that is switched off.
     AccessBlocked,
     /// A header that the configuration demands is missing or has the wrong value.
@@ -84,7 +88,8 @@ impl Kind {
             | Self::NoKey
             | Self::Inexpressible => 400,
             Self::Unauthenticated => 401,
-            Self::AccessBlocked => 403,
+            Self::AccessNotFound | Self::AccessBlocked => 403,
+            Self::RouteNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::CallerTimedOut => 408,
             Self::BodyTooLarge => 413,
@@ -110,8 +115,10 @@ impl Kind {
             | Self::CodingUnsupported
             | Self::CallerTimedOut
             | Self::BodyTooLarge
+            | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::Unauthenticated
+            | Self::AccessNotFound
             | Self::AccessBlocked
             | Self::HeadersMissing
             | Self::Unresolved
@@ -135,6 +142,7 @@ impl Kind {
         match self {
             Self::Cancelled
             | Self::Unauthenticated
+            | Self::AccessNotFound
             | Self::AccessBlocked
             | Self::HeadersMissing
             | Self::MemorySpent
@@ -144,6 +152,7 @@ impl Kind {
             | Self::VersionUnsupported
             | Self::CodingUnsupported
             | Self::BodyTooLarge
+            | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::Unresolved
             | Self::ProviderUnknown
@@ -169,6 +178,7 @@ impl Kind {
             Self::Dropped => Some("request_dropped"),
             Self::CredentialsExhausted => Some("upstream_credentials_exhausted"),
             Self::Unauthenticated
+            | Self::AccessNotFound
             | Self::AccessBlocked
             | Self::HeadersMissing
             | Self::Malformed
@@ -177,6 +187,7 @@ impl Kind {
             | Self::CodingUnsupported
             | Self::CallerTimedOut
             | Self::BodyTooLarge
+            | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::Unresolved
             | Self::ProviderUnknown
@@ -202,6 +213,7 @@ impl Kind {
     pub(crate) fn policy(self) -> Option<&'static str> {
         match self {
             Self::Unauthenticated => Some("virtual_key_required"),
+            Self::AccessNotFound => Some("access_not_found"),
             Self::AccessBlocked => Some("access_blocked"),
             Self::HeadersMissing => Some("missing_required_headers"),
             _ => None,
@@ -222,13 +234,16 @@ impl Kind {
             | Self::CodingUnsupported
             | Self::CallerTimedOut
             | Self::BodyTooLarge
+            | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::HeadersMissing
             | Self::OperationUnsupported
             | Self::Inexpressible => "caller_invalid_request",
             Self::Unresolved | Self::ProviderUnknown => "caller_model_unknown",
             Self::NoKey => "caller_model_not_available",
-            Self::Unauthenticated | Self::AccessBlocked => "policy_access_denied",
+            Self::Unauthenticated | Self::AccessNotFound | Self::AccessBlocked => {
+                "policy_access_denied"
+            }
             Self::Cancelled => "caller_cancelled",
             Self::ConnectionFailed => "provider_connection_failed",
             Self::TimedOut => "provider_timeout",

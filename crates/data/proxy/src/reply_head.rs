@@ -41,6 +41,8 @@ const HELD_BACK: &[&str] = &[
     "set-cookie",
     "set-cookie2",
     "www-authenticate",
+    // A redirect would lead the caller's credentials elsewhere.
+    "location",
     // Written by the gateway itself.
     "x-frame-options",
     "x-content-type-options",

@@ -53,7 +53,8 @@ impl Worker {
     /// A number no other request of this process has.
     pub(crate) fn request_number(&self) -> u64 {
         self.requests.set(self.requests.get().wrapping_add(1));
-        self.requests.get()
+        // The worker's index stands above what the time since 1970 and a count can reach.
+        self.requests.get() ^ ((self.index as u64) << 56)
     }
 
     /// Hands an event to the control plane, or counts it as dropped.

@@ -25,6 +25,12 @@ impl UsageReader {
         Self { dialect, index: Index::new(), usage: Usage::default() }
     }
 
+    /// Forgets what it has seen and reads another reply; its memory is kept.
+    pub fn restart(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+        self.usage = Usage::default();
+    }
+
     /// Reads the body of a reply that came in one piece.
     pub fn reply(&mut self, body: &[u8]) {
         if let Some(usage) = find_member(body, "usage") {

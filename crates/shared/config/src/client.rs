@@ -1,8 +1,11 @@
 //! Section `client`: how callers are treated.
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 use crate::member::{ANY_OBJECT, Fallback, Member, Object, Shape, TEXTS, member, switch};
+use crate::problem::Spot;
+use crate::reference::{self, Lookup};
+use crate::secret::Secret;
 use crate::view::{Context, View};
 
 /// Section `client`. Names are those of the file.
@@ -44,8 +47,8 @@ pub struct Client {
     pub compat: Compat,
     /// Which headers of callers go upstream.
     pub header_filter: HeaderFilter,
-    /// Headers every inference request must have, in lower case.
-    pub required_headers: Vec<String>,
+    /// Headers every inference request must have.
+    pub required_headers: Vec<RequiredHeader>,
     /// Headers that are logged, in lower case.
     pub logging_headers: Vec<String>,
     /// Routes of the management API that need no login.
@@ -97,6 +100,37 @@ pub struct HeaderFilter {
     pub denylist: Vec<String>,
 }
 
+/// An element of `client.required_headers`: `Name`, `Name=value` or `Name=env.VARIABLE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequiredHeader {
+    /// Name in lower case.
+    pub name: String,
+    /// What it must hold.
+    pub value: RequiredValue,
+}
+
+/// What a required header must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequiredValue {
+    /// Whatever the caller likes.
+    Any,
+    /// Exactly this, which may be empty.
+    Exactly(Secret),
+    /// What an environment variable says that is not set: no value will do.
+    Unknown,
+}
+
+impl RequiredValue {
+    /// Whether a header with the value `shown` will do.
+    pub fn admits(&self, shown: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(value) => value.expose().as_bytes() == shown,
+            Self::Unknown => false,
+        }
+    }
+}
+
 /// `client.dual_credential_conflict_behavior`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialConflict {
@@ -118,7 +152,8 @@ const MEMBERS: &[Member] = &[
         "Buffers and connection objects allocated at start.",
     )
     .or(Fallback::Integer(5000)),
-    member("prometheus_labels", TEXTS, "Further labels of metrics, from `x-bf-dim-*` headers."),
+    member("prometheus_labels", TEXTS, "Further labels of metrics, from `x-bf-dim-*` headers.")
+        .later("metrics have no further labels yet"),
     member(
         "allowed_origins",
         TEXTS,
@@ -134,7 +169,8 @@ const MEMBERS: &[Member] = &[
         .later(LOGS_LATER),
     switch("allow_per_request_raw_override", "Headers may ask for raw requests and replies."),
     switch("disable_db_pings_in_health", "`/health` does not ask the stores."),
-    switch("dump_errors_in_console_logs", "Print upstream errors in full."),
+    switch("dump_errors_in_console_logs", "Print upstream errors in full.")
+        .later("errors of providers are not printed yet"),
     member(
         "log_retention_days",
         Shape::Integer { min: 1, max: 36_500 },
@@ -167,10 +203,13 @@ const MEMBERS: &[Member] = &[
         Shape::Object(&HEADER_FILTER),
         "Which headers of callers go upstream.",
     ),
-    member("required_headers", TEXTS, "Headers every inference request must have."),
+    member(
+        "required_headers",
+        TEXTS,
+        "Headers every inference request must have: `Name`, `Name=value` or `Name=env.VARIABLE`.",
+    ),
     member("logging_headers", TEXTS, "Headers that are kept in request logs.").later(LOGS_LATER),
-    member("whitelisted_routes", TEXTS, "Management routes that need no login.")
-        .later("there is no management API yet"),
+    member("whitelisted_routes", TEXTS, "Management routes that need no login."),
     switch("hide_deleted_virtual_keys_in_filters", "Filters in the UI leave out deleted keys.")
         .later("there is no UI yet"),
     member(
@@ -257,13 +296,12 @@ const HEADER_FILTER: Object = Object::closed(
 /// Reads the section and checks what its table cannot.
 pub(crate) fn read(view: &View<'_>, context: &mut Context<'_>) -> Client {
     let filter = view.object("header_filter_config", &HEADER_FILTER);
-    check_names(view, "required_headers", context);
     check_names(view, "logging_headers", context);
     check_names(view, "allowed_headers", context);
     check_names(&filter, "allowlist", context);
     check_names(&filter, "denylist", context);
     check_origins(view, context);
-    read_values(view)
+    Client { required_headers: read_required_headers(view, context), ..read_values(view) }
 }
 
 fn read_values(view: &View<'_>) -> Client {
@@ -293,7 +331,7 @@ fn read_values(view: &View<'_>) -> Client {
         max_request_body_size_mb: view.count("max_request_body_size_mb"),
         compat: read_compat(&view.object("compat", &COMPAT)),
         header_filter: read_header_filter(&view.object("header_filter_config", &HEADER_FILTER)),
-        required_headers: lower_case(view.texts("required_headers")),
+        required_headers: Vec::new(),
         logging_headers: lower_case(view.texts("logging_headers")),
         whitelisted_routes: view.texts("whitelisted_routes"),
         hide_deleted_virtual_keys_in_filters: view.boolean("hide_deleted_virtual_keys_in_filters"),
@@ -321,6 +359,46 @@ fn read_header_filter(view: &View<'_>) -> HeaderFilter {
     }
 }
 
+fn read_required_headers(view: &View<'_>, context: &mut Context<'_>) -> Vec<RequiredHeader> {
+    let texts = view.texts("required_headers");
+    let read = |(position, text): (usize, &String)| {
+        read_required_header(text, view.at_element("required_headers", position), context)
+    };
+    texts.iter().enumerate().map(read).collect()
+}
+
+fn read_required_header(text: &str, spot: Spot, context: &mut Context<'_>) -> RequiredHeader {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+        // The text is not repeated: after a slip of the pen the value may stand in it.
+        context.problem(spot.clone(), "must begin with the name of a header");
+    }
+    let value = match value {
+        None => RequiredValue::Any,
+        Some(value) => read_required_value(value, spot, context),
+    };
+    RequiredHeader { name: name.to_ascii_lowercase(), value }
+}
+
+fn read_required_value(text: &str, spot: Spot, context: &mut Context<'_>) -> RequiredValue {
+    let found = match text.starts_with("env.") {
+        true => reference::variable(text, context.env),
+        false => Lookup::Value(text.to_owned()),
+    };
+    let Lookup::Value(value) = found else {
+        let why = format!("{text} is not set or empty, so every request is refused");
+        context.warn(spot, why);
+        return RequiredValue::Unknown;
+    };
+    if value.trim() != value || HeaderValue::from_bytes(value.as_bytes()).is_err() {
+        context.problem(spot, "no header can have the value after the equals sign");
+    }
+    RequiredValue::Exactly(Secret::new(value))
+}
+
 /// Reports what can never be the name of a header; a star may stand at the end.
 fn check_names(view: &View<'_>, list: &str, context: &mut Context<'_>) {
     for (position, name) in view.texts(list).iter().enumerate() {
@@ -345,4 +423,26 @@ fn check_origins(view: &View<'_>, context: &mut Context<'_>) {
 
 fn lower_case(names: Vec<String>) -> Vec<String> {
     names.into_iter().map(|name| name.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_required_value_is_exact_and_an_unknown_one_admits_nothing() {
+        let exactly = |value: &str| RequiredValue::Exactly(Secret::new(value));
+        for (value, shown, is_admitted) in [
+            (RequiredValue::Any, "", true),
+            (RequiredValue::Any, "x", true),
+            (exactly("a=b"), "a=b", true),
+            (exactly("a=b"), "A=B", false),
+            (exactly(""), "", true),
+            (exactly(""), "x", false),
+            (RequiredValue::Unknown, "", false),
+            (RequiredValue::Unknown, "env.UNSET", false),
+        ] {
+            assert_eq!(value.admits(shown.as_bytes()), is_admitted, "{value:?} {shown}");
+        }
+    }
 }

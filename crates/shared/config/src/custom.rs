@@ -57,7 +57,8 @@ const MEMBERS: &[Member] = &[
         Shape::Map(&Shape::Text),
         "Other paths, or URLs, by request type.",
     ),
-    switch("does_not_send_done_marker", "Its streams end without `[DONE]`."),
+    switch("does_not_send_done_marker", "Its streams end without `[DONE]`.")
+        .later("streams end with the provider's connection or its `[DONE]` so far"),
 ];
 
 /// Request types of the product without an operation here yet.

@@ -1,5 +1,6 @@
 //! The file as a whole: its sections, and which of them are served today.
 
+use crate::administrator::AUTH_CONFIG;
 use crate::client;
 use crate::member::{ANY_LIST, ANY_OBJECT, Fallback, Member, Object, Shape, Unknown, member};
 use crate::provider;
@@ -36,8 +37,7 @@ const SECTIONS: &[Member] = &[
         .later("there is no configuration store yet"),
     member("env_label", Shape::ShortText { characters_max: 10 }, "Label shown in the UI.")
         .later("there is no UI yet"),
-    member("auth_config", ANY_OBJECT, "Administrator of the UI and the management API.")
-        .later("there is no management API yet"),
+    member("auth_config", Shape::Object(&AUTH_CONFIG), "Who may administer."),
     member("framework", ANY_OBJECT, "Prices and where they come from.")
         .later("prices are not applied yet"),
     member("mcp", ANY_OBJECT, "MCP servers and their tools.").later("MCP is not served yet"),
@@ -90,8 +90,7 @@ pub(crate) const GOVERNANCE: Object = Object {
         rules("routing_rules"),
         rules("pricing_overrides"),
         rules("projects"),
-        member("auth_config", ANY_OBJECT, "Administrator of the UI and the management API.")
-            .later("there is no management API yet"),
+        member("auth_config", Shape::Object(&AUTH_CONFIG), "Older place of the section."),
         member("complexity_analyzer_config", ANY_OBJECT, "Routing by how hard a question is.")
             .later(RULES_LATER),
     ],

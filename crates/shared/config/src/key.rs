@@ -74,7 +74,8 @@ const MEMBERS: &[Member] = &[
     )
     .required(),
     member("enabled", Shape::Boolean, "Whether it is used at all.").or(Fallback::Boolean(true)),
-    switch("use_for_batch_api", "Whether batch and file operations may use it."),
+    switch("use_for_batch_api", "Whether batch and file operations may use it.")
+        .later("batch and file operations are not served yet"),
     member("description", Shape::Text, "For its owner."),
     member(
         "aliases",
@@ -115,8 +116,9 @@ const ALIAS: Object = Object::closed(
     "What an alias stands for.",
     &[
         member("model_id", Shape::Text, "The provider's name of the model.").required(),
-        member("model_name", Shape::Text, "Canonical name of the model."),
-        member("model_family", Shape::Choice(FAMILIES), "Family of the model."),
+        member("model_name", Shape::Text, "Canonical name of the model.").later(CATALOGUE_LATER),
+        member("model_family", Shape::Choice(FAMILIES), "Family of the model.")
+            .later(CATALOGUE_LATER),
         member("description", Shape::Text, "For its owner."),
         member("region", Shape::Text, "Region, of cloud providers."),
         member("api_version", Shape::Text, "Of Azure."),
@@ -128,6 +130,8 @@ const ALIAS: Object = Object::closed(
         member("use_deployments_endpoint", Shape::Boolean, "Of Replicate."),
     ],
 );
+
+const CATALOGUE_LATER: &str = "there is no catalogue of models yet";
 
 const FAMILIES: &[&str] = &[
     "anthropic",

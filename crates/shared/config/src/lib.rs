@@ -14,6 +14,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod administrator;
 mod client;
 mod custom;
 mod detect;
@@ -38,7 +39,8 @@ mod url;
 mod view;
 mod virtual_key;
 
-pub use client::{Client, Compat, CredentialConflict, HeaderFilter};
+pub use administrator::Administrator;
+pub use client::{Client, Compat, CredentialConflict, HeaderFilter, RequiredHeader, RequiredValue};
 pub use custom::{Custom, PathOverride};
 pub use key::{Alias, Key};
 pub use models::ModelList;
@@ -67,6 +69,8 @@ pub struct Config {
     pub providers: Vec<ProviderConfig>,
     /// Keys that callers show.
     pub virtual_keys: Vec<VirtualKey>,
+    /// Who may administer; everyone where there is none.
+    pub administrator: Option<Administrator>,
     /// What is accepted and not active yet.
     pub inactive: Vec<Note>,
     /// What is accepted and probably not meant.
@@ -104,6 +108,7 @@ pub fn without_file(env: &dyn Fn(&str) -> Option<String>) -> Config {
         server: Server::default(),
         providers: detect::providers(env),
         virtual_keys: Vec::new(),
+        administrator: None,
         inactive: Vec::new(),
         warnings: Vec::new(),
         source: Source::Environment,
@@ -116,6 +121,7 @@ fn read(root: &View<'_>, context: &mut Context<'_>) -> Config {
         server: server::read(&root.object("server", &server::SERVER), context),
         providers: provider::read(root, context),
         virtual_keys: virtual_key::read(&root.object("governance", &GOVERNANCE), context),
+        administrator: administrator::read(root, context),
         inactive: Vec::new(),
         warnings: Vec::new(),
         source: Source::File,

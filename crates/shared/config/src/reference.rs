@@ -47,7 +47,8 @@ fn resolve_text(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Lookup {
     if text.starts_with("env.") { variable(&text, env) } else { Lookup::Value(text) }
 }
 
-fn variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Lookup {
+/// The value of an environment variable, named with or without `env.` in front.
+pub(crate) fn variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Lookup {
     let name = name.strip_prefix("env.").unwrap_or(name);
     match env(name) {
         Some(value) if !value.is_empty() => Lookup::Value(value),

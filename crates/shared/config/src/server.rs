@@ -112,7 +112,8 @@ const MEMBERS: &[Member] = &[
         Shape::Integer { min: 0, max: 10_000 },
         "Microseconds a worker polls before it sleeps.",
     )
-    .or(Fallback::Integer(0)),
+    .or(Fallback::Integer(0))
+    .later("workers sleep at once so far"),
     seconds("drain_seconds", 0, "Seconds that requests under way may go on after SIGTERM.", 30),
     seconds("head_timeout_seconds", 1, "Seconds for a request head to arrive.", 15),
     seconds(

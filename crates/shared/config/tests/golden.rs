@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 const VARIABLES: &[(&str, &str)] = &[
     ("OPENAI_API_KEY", "sk-secret-openai"),
     ("VIRTUAL_KEY", "sk-bf-secret-virtual"),
+    ("ADMIN_NAME", "root"),
+    ("ADMIN_PASSWORD", "secret-administrator"),
     ("EMPTY", ""),
     ("VLLM_URL", "http://gpu-1.internal:8000"),
     ("PROXY_URL", "http://gateway-user:secret-password@proxy.internal:3128"),
@@ -118,6 +120,10 @@ fn print(config: &Config) -> String {
     }
     for key in &config.virtual_keys {
         lines.push(format!("{key:#?} value: {} bytes", key.value.expose().len()));
+    }
+    if let Some(administrator) = &config.administrator {
+        let bytes = administrator.password.expose().len();
+        lines.push(format!("{administrator:#?} password: {bytes} bytes"));
     }
     print_notes(&mut lines, "warnings", &config.warnings);
     print_notes(&mut lines, "accepted, not active yet", &config.inactive);

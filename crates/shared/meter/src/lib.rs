@@ -3,4 +3,4 @@
 
 mod gate;
 
-pub use gate::{Full, Gate, Permit};
+pub use gate::{Full, Gate, Permit, WhenFull};

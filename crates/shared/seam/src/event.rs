@@ -57,24 +57,28 @@ pub struct Inference {
     pub stages: StageTimes,
     /// Set for streams: time to the first output frame.
     pub first_token_us: Option<u64>,
-    /// Gaps between output frames, counted into [`GAP_BUCKETS_S`].
-    pub gaps: Gaps,
+    /// Gaps between output frames; boxed because most requests have none.
+    pub gaps: Option<Box<Gaps>>,
     /// What the provider counted.
     pub usage: Usage,
     /// Keys that were given up on the way.
-    pub rotations: Vec<Rotation>,
+    pub rotations: Box<[Rotation]>,
 }
 
 /// One key given up during a request.
 #[derive(Clone, Debug)]
 pub struct Rotation {
+    /// The provider it belongs to, which need not be the one of the last attempt.
+    pub provider: Arc<str>,
+    /// Model as the caller named it for that provider.
+    pub model: Arc<str>,
     /// The key that failed.
     pub key: Arc<KeyLabel>,
     /// Why, in the vocabulary of the attempt trail.
     pub reason: &'static str,
 }
 
-/// Gaps between frames of one stream, as a histogram.
+/// Gaps between frames of one stream, counted into [`GAP_BUCKETS_S`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gaps {
     /// Count per bucket; the last is everything above the highest bound.

@@ -19,8 +19,7 @@ use provider::{Auth, BaseUrl};
 use crate::keys::{KeyEndpoint, ModelFilter};
 use crate::{
     Address, Client, Cors, Endpoint, HeaderFilter, HeaderLine, Key, KeyHeader, KeyLabel, KeyTable,
-    ProxyHop, ProxyKind, RequiredHeader, Resolved, Retry, Service, Snapshot, Tls, Upstream,
-    VirtualKey,
+    ProxyHop, ProxyKind, Resolved, Retry, Service, Snapshot, Tls, Upstream, VirtualKey,
 };
 
 /// Time for connect, proxy and TLS handshakes together. A SYN lost twice is still answered in it.
@@ -299,11 +298,7 @@ fn client(config: &Config) -> Client {
         allow_direct_keys: client.allow_direct_keys,
         allow_raw_override: client.allow_per_request_raw_override,
         body_bytes_max: client.request_body_bytes_max(),
-        required_headers: client
-            .required_headers
-            .iter()
-            .map(|h| RequiredHeader::parse(h))
-            .collect(),
+        required_headers: client.required_headers.clone(),
         header_filter: HeaderFilter::new(
             &client.header_filter.allowlist,
             &client.header_filter.denylist,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Cors, HeaderFilter, Secret};
+use crate::{Cors, HeaderFilter, RequiredHeader};
 
 /// Settings that hold for every request.
 #[derive(Debug)]
@@ -38,23 +38,4 @@ pub struct Client {
     pub body_buffer_bytes_max: u64,
     /// The gateway itself speaks TLS to callers.
     pub is_tls: bool,
-}
-
-/// A header every inference request must have.
-#[derive(Debug)]
-pub struct RequiredHeader {
-    /// Name as configured; compared without regard to case.
-    pub name: String,
-    /// The exact value it must have, where one is configured as `Name=value`.
-    pub value: Option<Secret>,
-}
-
-impl RequiredHeader {
-    /// Reads `Name` or `Name=value`.
-    pub fn parse(configured: &str) -> Self {
-        match configured.split_once('=') {
-            Some((name, value)) => Self { name: name.to_owned(), value: Some(Secret::new(value)) },
-            None => Self { name: configured.to_owned(), value: None },
-        }
-    }
 }

@@ -18,8 +18,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use build::Builder;
-pub use client::{Client, RequiredHeader};
-pub use config::Secret;
+pub use client::Client;
+pub use config::{RequiredHeader, RequiredValue, Secret};
 pub use cors::{Allowed, Cors};
 pub use endpoint::{Address, Endpoint, ProxyHop, ProxyKind, Resolved, Tls};
 pub use header_filter::{HeaderFilter, is_never_forwarded};

@@ -84,6 +84,10 @@ impl Running {
         self.send(&format!("GET {target} HTTP/1.0\r\n\r\n"))
     }
 
+    pub(crate) fn head(&self, target: &str) -> Reply {
+        self.send(&format!("HEAD {target} HTTP/1.0\r\n\r\n"))
+    }
+
     pub(crate) fn get_with(&self, target: &str, header: &str) -> Reply {
         self.send(&format!("GET {target} HTTP/1.0\r\n{header}\r\n\r\n"))
     }

@@ -72,3 +72,17 @@ fn a_bad_file_changes_nothing_until_it_is_mended() {
 }
 
 const BAD_ADMIN: &str = r#"{"providers":{"mock":{}},"auth_config":{"is_enabled":"yes"}}"#;
+
+#[test]
+fn an_administrator_is_put_in_force_by_a_reload() {
+    let running = Running::start(Some(MOCK));
+    assert_eq!(running.get("/metrics").status, 200);
+    let guarded = r#"{"providers":{"mock":{}},"auth_config":
+        {"is_enabled":true,"admin_username":"root","admin_password":"secret"}}"#;
+    replace(&running.file, guarded);
+    running.handle().reload();
+    eventually("the metrics are closed", || running.get("/metrics").status == 401);
+    // "root:secret"
+    let reply = running.get_with("/metrics", "authorization: Basic cm9vdDpzZWNyZXQ=");
+    assert_eq!(reply.status, 200);
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use seam::Event;
 use serde_json::{Value, json};
 
-use super::harness::{FakeProvider, Running};
+use super::harness::{FakeProvider, Reply, Running};
 
 #[test]
 fn health_is_ok_with_and_without_pings() {
@@ -37,8 +37,38 @@ fn what_is_not_there_is_named_in_the_error() {
         assert_eq!(error["error"]["message"], format!("Route not found: {path}"));
         assert_eq!(error["is_bifrost_error"], false);
         assert_eq!(error["status_code"], 404);
+        assert_eq!(error["extra_fields"], json!({ "routing_info": {} }));
     }
-    assert_eq!(running.post("/health", "").status, 404);
+}
+
+#[test]
+fn a_route_says_which_methods_it_takes() {
+    let running = Running::start(None);
+    for path in ["/", "/health", "/metrics", "/v1/models", "/anthropic/v1/models", "/api/version"] {
+        let reply = running.post(&format!("{path}?query=1"), "{}");
+        assert_eq!(reply.status, 405, "{path}");
+        assert!(reply.head.contains("\r\nallow: get,head\r\n"), "{}", reply.head);
+        let error = reply.json();
+        assert_eq!(error["error"]["message"], format!("Method not allowed: POST {path}"));
+        assert_eq!(error["extra_fields"], json!({ "routing_info": {} }));
+    }
+    let reply = running.get("/mock/v1/chat/completions");
+    assert_eq!(reply.status, 405);
+    assert!(reply.head.contains("\r\nallow: post\r\n"), "{}", reply.head);
+}
+
+#[test]
+fn what_can_be_got_has_a_head_too() {
+    let running = Running::start(None);
+    for path in ["/", "/health", "/metrics", "/v1/models", "/openai/v1/models", "/robots.txt"] {
+        let (whole, head) = (running.get(path), running.head(path));
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+        let content_type = |reply: &Reply| {
+            reply.head.lines().find(|line| line.starts_with("content-type")).map(str::to_owned)
+        };
+        assert_eq!(content_type(&head), content_type(&whole), "{path}");
+    }
+    assert_eq!(running.head("/nothing").status, 404);
 }
 
 #[test]
@@ -72,7 +102,9 @@ fn administration_is_closed_once_an_administrator_is_switched_on() {
     for path in ["/metrics", "/api/providers", "/api/version?x"] {
         let reply = running.get(path);
         assert_eq!(reply.status, 401, "{path}");
-        assert_eq!(reply.json()["error"]["message"], "Unauthorized");
+        let error = reply.json();
+        assert_eq!(error["error"]["message"], "Unauthorized");
+        assert_eq!(error["extra_fields"], json!({ "routing_info": {} }));
         assert!(reply.head.contains("www-authenticate: basic"));
         // "root:wrong"
         let reply = running.get_with(path, "authorization: Basic cm9vdDp3cm9uZw==");
@@ -84,6 +116,20 @@ fn administration_is_closed_once_an_administrator_is_switched_on() {
     // "root:secret"
     let reply = running.get_with("/metrics", "authorization: Basic cm9vdDpzZWNyZXQ=");
     assert_eq!(reply.status, 200);
+}
+
+#[test]
+fn an_administrator_that_nobody_can_be_leaves_administration_closed() {
+    let running = Running::start(Some(
+        r#"{"governance":{"auth_config":{"is_enabled":true,"admin_username":"root",
+            "admin_password":"env.SUPERVISOR_TEST_UNSET"}}}"#,
+    ));
+    assert_eq!(running.get("/metrics").status, 401);
+    // "root:"
+    let reply = running.get_with("/metrics", "authorization: Basic cm9vdDo=");
+    assert_eq!(reply.status, 401);
+    assert_eq!(running.post("/metrics", "").status, 401, "closed comes before which methods");
+    assert_eq!(running.get("/health").status, 200);
 }
 
 #[test]
@@ -136,7 +182,11 @@ fn long_lists_come_in_pages() {
     let second = running.get(&format!("/v1/models?page_size=2&page_token={token}")).json();
     assert_eq!(ids(&second), ["openai/c"]);
     assert!(second.get("next_page_token").is_none());
-    assert_eq!(running.get("/v1/models?page_size=x").status, 400);
+    for bad in ["page_size=x", "page_token=a&page_token=b"] {
+        let reply = running.get(&format!("/v1/models?{bad}"));
+        assert_eq!(reply.status, 400, "{bad}");
+        assert_eq!(reply.json()["extra_fields"], json!({ "routing_info": {} }));
+    }
 }
 
 #[test]

@@ -121,7 +121,7 @@ pub(super) struct Outcome {
     overhead_us: u64,
     stages: StageTimes,
     first_token_us: Option<u64>,
-    gaps: Gaps,
+    gaps: Option<Box<Gaps>>,
     input_tokens: u64,
     output_tokens: u64,
     retries: u32,
@@ -204,7 +204,9 @@ impl Series {
         self.output_tokens += outcome.output_tokens;
         self.overhead_us.observe(outcome.overhead_us as f64);
         self.retries.observe(f64::from(outcome.retries));
-        self.gaps_s.add(&outcome.gaps.counts, outcome.gaps.sum_us as f64 / 1e6);
+        if let Some(gaps) = &outcome.gaps {
+            self.gaps_s.add(&gaps.counts, gaps.sum_us as f64 / 1e6);
+        }
         if let Some(first_token_us) = outcome.first_token_us {
             self.first_token_s.observe(first_token_us as f64 / 1e6);
         }

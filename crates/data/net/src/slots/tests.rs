@@ -38,6 +38,37 @@ fn a_deadline_ends_only_what_is_pending() {
 }
 
 #[test]
+fn a_late_client_can_be_written_to_and_read_from_with_a_new_deadline() {
+    let start = crate::now();
+    let client = Slot::new(NO_FD);
+    client.set_client();
+    client.set_deadline(Some(start));
+    client.begin_read(false).unwrap();
+    walk(walk_at(start));
+    assert_eq!(client.end().unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(client.begin_read(false).err().map(|e| e.kind()), Some(io::ErrorKind::TimedOut));
+    client.begin_write().unwrap();
+    walk(walk_at(start + Duration::from_secs(3600)));
+    client.end().unwrap();
+    client.set_deadline(None);
+    client.begin_read(false).unwrap();
+    client.end().unwrap();
+}
+
+#[test]
+fn a_clients_write_that_expires_is_fatal() {
+    let start = crate::now();
+    let client = Slot::new(NO_FD);
+    client.set_client();
+    client.set_deadline(Some(start));
+    client.begin_write().unwrap();
+    walk(walk_at(start));
+    assert_eq!(client.end().unwrap_err().kind(), io::ErrorKind::TimedOut);
+    client.set_deadline(None);
+    assert_eq!(client.begin_write().unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
 fn a_lifted_deadline_does_not_fire() {
     let start = crate::now();
     let slot = Slot::new(NO_FD);

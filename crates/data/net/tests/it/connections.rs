@@ -79,6 +79,53 @@ fn a_read_that_waits_past_the_deadline_times_out() {
 }
 
 #[test]
+fn a_client_that_sends_too_slowly_is_still_told_so() {
+    for driver in DRIVERS {
+        let rig = Rig::start(on(driver), |_| Serve(refuse_late));
+        let mut client = rig.connect();
+        let mut writer = client.try_clone().unwrap();
+        // It never stops, so the deadline finds a read pending that has input in its buffer already,
+        // and bytes come in after the answer.
+        let (answered, waiting) = std::sync::mpsc::channel::<()>();
+        let dribble = std::thread::spawn(move || {
+            while waiting.try_recv().is_err() && writer.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"too slow", "{driver:?}");
+        drop(answered);
+        dribble.join().unwrap();
+        assert_eq!(rig.stats[0].panics.load(Ordering::Relaxed), 0, "{driver:?}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_its_refusal_is_cut_off() {
+    async fn refuse_at_length(mut connection: Connection) {
+        connection.set_deadline(Some(net::now() + Duration::from_millis(200)));
+        assert_eq!(connection.fill().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        connection.set_deadline(Some(net::now() + Duration::from_millis(200)));
+        // Far more than the socket buffers of both sides hold.
+        let error = connection.write(Buffer::from(vec![7; 64 << 20])).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        connection.set_deadline(Some(patience()));
+        assert!(connection.write(buffer(b"x")).await.is_err());
+        assert!(connection.fill().await.is_err());
+    }
+    for driver in DRIVERS {
+        let rig = Rig::start(on(driver), |_| Serve(refuse_at_length));
+        let client = rig.connect();
+        let connections = || rig.stats[0].connections_open.load(Ordering::Relaxed);
+        eventually("accepted", || connections() == 1);
+        eventually("cut off", || connections() == 0);
+        assert_eq!(rig.stats[0].panics.load(Ordering::Relaxed), 0, "{driver:?}");
+        drop(client);
+    }
+}
+
+#[test]
 fn a_write_to_a_peer_that_does_not_read_times_out() {
     for driver in DRIVERS {
         let (release, held) = std::sync::mpsc::channel::<()>();

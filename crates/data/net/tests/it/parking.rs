@@ -99,6 +99,18 @@ fn a_deadline_is_kept_while_parked() {
 }
 
 #[test]
+fn a_client_that_fell_silent_is_still_told_so() {
+    for driver in DRIVERS {
+        let rig = Rig::start(eager(driver), |_| Serve(refuse_late));
+        let mut client = rig.connect();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"too slow", "{driver:?}");
+        assert_eq!(rig.stats[0].panics.load(Ordering::Relaxed), 0, "{driver:?}");
+    }
+}
+
+#[test]
 fn a_partial_input_keeps_its_buffer() {
     async fn collect(mut connection: Connection) {
         while connection.input().len() < 8 {

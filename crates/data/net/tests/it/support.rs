@@ -89,6 +89,22 @@ where
     }
 }
 
+/// Reads for half a second, and says that it was too slow.
+pub(crate) async fn refuse_late(mut connection: Connection) {
+    connection.set_deadline(Some(net::now() + Duration::from_millis(500)));
+    let error = loop {
+        if let Err(error) = connection.fill().await {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    let again = connection.fill().await.unwrap_err();
+    assert_eq!(again.kind(), std::io::ErrorKind::TimedOut);
+    connection.set_deadline(Some(patience()));
+    connection.write(buffer(b"too slow")).await.unwrap();
+    connection.close_unread().await;
+}
+
 /// Sends back what comes until the client has sent everything.
 pub(crate) async fn echo(mut connection: Connection) {
     while let Ok(1..) = connection.fill().await {

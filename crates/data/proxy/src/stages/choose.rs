@@ -52,6 +52,7 @@ pub(crate) fn targets<'r>(
         return Err(model_missing());
     }
     let mut targets = match snapshot.split_model(model) {
+        (_, "") => return Err(model_missing()),
         (Some(provider), model) => {
             Targets { primary: named(snapshot, provider, model.into()), fallbacks: Vec::new() }
         }
@@ -198,6 +199,14 @@ impl<'r> KeyDraw<'r> {
     pub(crate) fn live_others(&self) -> usize {
         let is_live = |member: &&u16| **member != self.current && !self.dead.contains(member);
         self.pool.iter().filter(is_live).count()
+    }
+
+    /// Of those, the ones not parked in this round.
+    pub(crate) fn fresh_others(&self) -> usize {
+        let is_fresh = |member: &&u16| {
+            **member != self.current && !self.dead.contains(member) && !self.parked.contains(member)
+        };
+        self.pool.iter().filter(is_fresh).count()
     }
 
     /// Leaves the current key for the rest of the round and draws another; with none left a new

@@ -31,6 +31,8 @@ pub(crate) struct Standing {
     pub(crate) attempts: u32,
     /// Keys of the pool that are not dead, the one that failed left out.
     pub(crate) live_keys: usize,
+    /// Of those, the ones not parked in this round.
+    pub(crate) fresh_keys: usize,
     /// The target's retry settings.
     pub(crate) retry: Retry,
     /// Uniform over all of `u64`.
@@ -51,6 +53,8 @@ pub(crate) fn judge(failure: &Reject, standing: &Standing) -> Verdict {
         RetryClass::DeadKey => give_up,
         RetryClass::Transient | RetryClass::RateLimit if !may_retry => give_up,
         RetryClass::Transient => Verdict::SameKey(pause(failure, standing)),
+        // Another key need not wait for what this one was told.
+        RetryClass::RateLimit if standing.fresh_keys > 0 => Verdict::ParkKey(backoff(standing)),
         RetryClass::RateLimit => Verdict::ParkKey(pause(failure, standing)),
     }
 }
@@ -71,9 +75,12 @@ fn class(failure: &Reject) -> RetryClass {
 
 /// The backoff, or longer where the provider asked for longer.
 fn pause(failure: &Reject, standing: &Standing) -> Duration {
-    let backoff = standing.retry.backoff(standing.attempts, standing.random);
     let asked = failure.reply.as_ref().and_then(|reply| reply.retry_after_ms).unwrap_or(0);
-    backoff.max(Duration::from_millis(asked.min(RETRY_AFTER_MAX_MS)))
+    backoff(standing).max(Duration::from_millis(asked.min(RETRY_AFTER_MAX_MS)))
+}
+
+fn backoff(standing: &Standing) -> Duration {
+    standing.retry.backoff(standing.attempts, standing.random)
 }
 
 /// Words by which providers that don't use status 429 say the same.
@@ -145,7 +152,10 @@ mod tests {
     }
 
     fn verdict(failure: &Reject, attempts: u32) -> Verdict {
-        judge(failure, &Standing { attempts, live_keys: 1, retry: RETRY, random: u64::MAX / 2 })
+        judge(
+            failure,
+            &Standing { attempts, live_keys: 1, fresh_keys: 0, retry: RETRY, random: u64::MAX / 2 },
+        )
     }
 
     #[test]
@@ -176,7 +186,7 @@ mod tests {
     #[test]
     fn the_last_dead_key_exhausts_the_pool_only_where_retries_are_on() {
         let failure = refused(401, "", None);
-        let last = Standing { attempts: 3, live_keys: 0, retry: RETRY, random: 0 };
+        let last = Standing { attempts: 3, live_keys: 0, fresh_keys: 0, retry: RETRY, random: 0 };
         assert_eq!(judge(&failure, &last), Verdict::Exhausted);
         let off = Standing { retry: Retry { max: 0, ..RETRY }, attempts: 1, ..last };
         assert_eq!(judge(&failure, &off), Verdict::NextTarget);

@@ -8,13 +8,15 @@ use http::Method;
 use net::{Buffer, Connection, now};
 use wire::{BodyReader, ResponseHead, SseReader};
 
+use super::read::{make_room, memory_spent};
 use super::send::{Answering, broken};
 use super::watch::Watch;
-use crate::decompress::{Failure, coding, decode};
+use crate::decompress::{Coding, Failure, coding, decode};
 use crate::error_body::snippet;
 use crate::extra_fields::ExtraFields;
 use crate::limits::{
-    ERROR_BODY_BYTES_MAX, REPLY_COLLECT_BYTES_MAX, STARTUP_BYTES_MAX, STARTUP_EVENTS_MAX,
+    ERROR_BODY_BYTES_MAX, ERROR_BODY_WAIT, REPLY_COLLECT_BYTES_MAX, STARTUP_BYTES_MAX,
+    STARTUP_EVENTS_MAX,
 };
 use crate::reject::{Kind, ProviderError, Reject};
 
@@ -73,12 +75,15 @@ pub(crate) struct Stream {
 
 /// A complete reply.
 pub(crate) struct Ready {
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Buffer,
+    pub(crate) content_type: Vec<u8>,
     pub(crate) usage: Usage,
     /// Header lines of the provider's that the caller may see.
     pub(crate) header_lines: Vec<u8>,
     /// The provider's own body, where it is to be shown.
     pub(crate) raw: Option<Vec<u8>>,
+    /// The whole request was sent before the reply came.
+    pub(crate) is_request_sent: bool,
 }
 
 /// Looks at the reply whose head has arrived. `client` is only asked whether it is still there.
@@ -89,27 +94,35 @@ pub(crate) async fn open(
     expectation: Expectation<'_>,
 ) -> Result<Reply, Reject> {
     let body = BodyReader::new(head.body(&Method::POST));
-    if !(200..300).contains(&head.status()) {
-        return Err(Box::pin(refusal(client, answering, head, body, expectation.dialect)).await);
+    match head.status() {
+        200..=299 => {}
+        400..=599 => {
+            return Err(Box::pin(refusal(client, answering, head, body, expectation.dialect)).await);
+        }
+        // A caller that followed a provider's redirect would send its credentials there.
+        status => return Err(unexpected_status(status)),
     }
     let input = answering.upstream.connection.input();
     let is_stream = has_type(head, input, "text/event-stream");
     if has_type(head, input, "text/html") {
         return Err(Reject::new(Kind::BadReply, "HTML response received from provider"));
     }
-    let is_encoded =
-        head.header(input, "content-encoding").is_some_and(|value| value != b"identity");
-    if is_stream && !is_encoded {
-        return Box::pin(start_stream(client, answering, head, body, expectation)).await;
+    let coding = content_coding(head, input)?;
+    if is_stream {
+        let stream = start_stream(client, answering, head, body, coding, expectation);
+        return Box::pin(stream).await;
     }
-    if expectation.notes.is_some() || is_encoded || expectation.shows_raw {
+    if expectation.notes.is_some() || coding.is_some() || expectation.shows_raw {
         return Box::pin(collect_reply(client, answering, head, body, expectation)).await;
     }
-    let mut probe = body.clone();
     let connection = &mut answering.upstream.connection;
-    while !has_payload(&mut probe, connection, head.len())? {
-        receive(client, connection).await?;
-        probe = body.clone();
+    while begins(&body, connection.input(), head.len())?.is_none() {
+        match connection.fill().await {
+            Ok(1..) => {}
+            Ok(0) if body.close().is_ok() => break,
+            Ok(0) => return Err(cut_short()),
+            Err(error) => return Err(broken(client, &error)),
+        }
     }
     Ok(Reply::Passing(Passing { answering, body, stream: None, taken: head.len() }))
 }
@@ -119,35 +132,52 @@ fn has_type(head: &ResponseHead, input: &[u8], expected: &str) -> bool {
     value.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected.as_bytes()))
 }
 
-/// Whether some of the body has arrived; an error when it ended without any.
-fn has_payload(
-    body: &mut BodyReader,
-    connection: &Connection,
+/// How a body begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// An object with at least one member.
+    Members,
+    /// An object without any.
+    EmptyObject,
+    /// Anything else.
+    Other,
+}
+
+/// How the body begins whose first bytes stand in `input` from `from` on; `None`: more is needed
+/// to tell.
+pub(crate) fn begins(
+    body: &BodyReader,
+    input: &[u8],
     from: usize,
-) -> Result<bool, Reject> {
-    let mut at = from;
+) -> Result<Option<Beginning>, Reject> {
+    let (mut body, mut at, mut opens) = (body.clone(), from, false);
     loop {
-        let rest = connection.input().get(at..).unwrap_or_default();
+        let rest = input.get(at..).unwrap_or_default();
         let step = body.next(rest).map_err(|error| bad_framing(&error))?;
-        if !step.data.is_empty() {
-            return Ok(true);
+        let payload = rest.get(step.data.clone()).unwrap_or_default();
+        for byte in payload.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+            match (opens, byte) {
+                (false, b'{') => opens = true,
+                (false, _) => return Ok(Some(Beginning::Other)),
+                (true, b'}') => return Ok(Some(Beginning::EmptyObject)),
+                (true, _) => return Ok(Some(Beginning::Members)),
+            }
         }
-        if step.is_end {
-            return Err(Reject::new(Kind::BadReply, "empty response received from provider"));
+        match (step.is_end, opens) {
+            (true, true) => return Ok(Some(Beginning::Other)),
+            (true, false) => {
+                return Err(Reject::new(Kind::BadReply, "empty response received from provider"));
+            }
+            (false, _) if step.consumed == 0 => return Ok(None),
+            (false, _) => at += step.consumed,
         }
-        if step.consumed == 0 {
-            return Ok(false);
-        }
-        at += step.consumed;
     }
 }
 
-async fn receive(client: &Connection, connection: &mut Connection) -> Result<(), Reject> {
-    match connection.fill().await {
-        Ok(1..) => Ok(()),
-        Ok(0) => Err(cut_short()),
-        Err(error) => Err(broken(client, &error)),
-    }
+#[cold]
+fn unexpected_status(status: u16) -> Reject {
+    let message = format!("the provider answered with the unexpected status {status}");
+    Reject::new(Kind::BadReply, message)
 }
 
 /// Reads the body of an error reply and makes a refusal of it.
@@ -159,10 +189,12 @@ async fn refusal(
     dialect: Dialect,
 ) -> Reject {
     let status = head.status();
+    answering.upstream.connection.set_deadline(Some(now() + ERROR_BODY_WAIT));
+    answering.upstream.connection.set_deadline(Some(now() + ERROR_BODY_WAIT));
     let collected = collect(client, answering, head, body, ERROR_BODY_BYTES_MAX).await;
     match collected {
         Ok(collected) => {
-            let body = collected.body;
+            let body = collected.body.as_slice().to_vec();
             let reply = ProviderError {
                 dialect,
                 retry_after_ms: collected.retry_after_ms,
@@ -173,7 +205,9 @@ async fn refusal(
             Reject { status, reply: Some(Box::new(reply)), ..Reject::new(Kind::Refused, public) }
         }
         // A status without its body is still the provider's word.
-        Err(reject) if matches!(reject.kind, Kind::ConnectionFailed | Kind::BadReply) => {
+        Err(reject)
+            if matches!(reject.kind, Kind::ConnectionFailed | Kind::BadReply | Kind::TimedOut) =>
+        {
             Reject { status, ..Reject::new(Kind::Refused, reject.public) }
         }
         Err(reject) => reject,
@@ -181,7 +215,8 @@ async fn refusal(
 }
 
 struct Collected {
-    body: Vec<u8>,
+    body: Buffer,
+    content_type: Vec<u8>,
     header_lines: Vec<u8>,
     retry_after_ms: Option<u64>,
 }
@@ -198,16 +233,19 @@ async fn collect(
     let mut lines = Buffer::new();
     crate::reply_head::push_forwardable(head, connection.input(), &mut lines);
     let header_lines = lines.as_slice().to_vec();
+    let content_type = head.header(connection.input(), "content-type");
+    let content_type = content_type.unwrap_or(b"application/json").to_vec();
     let retry_after_ms = crate::retry_after::read(head, connection.input());
     let coding = content_coding(head, connection.input())?;
     connection.consume(head.len());
-    let mut out = Vec::new();
+    let mut out = Buffer::new();
     loop {
         let step = body.next(connection.input()).map_err(|error| bad_framing(&error))?;
         let data = connection.input().get(step.data.clone()).unwrap_or_default();
         if out.len() + data.len() > bytes_max {
             return Err(Reject::new(Kind::BadReply, "the provider's reply is too large"));
         }
+        make_room(&mut out, data.len())?;
         out.extend_from_slice(data);
         connection.consume(step.consumed);
         if step.is_end {
@@ -222,21 +260,19 @@ async fn collect(
             }
         }
     }
-    if body.is_complete() && head.keeps_alive() && connection.input().is_empty() {
+    let is_clean = body.is_complete() && head.keeps_alive() && answering.is_request_sent;
+    if is_clean && connection.input().is_empty() {
         drop(answering.pair);
         answering.upstream.checkin();
     }
     let body = match coding {
-        Some(coding) => decode(coding, &out, bytes_max).map_err(|failure| undecodable(&failure))?,
+        Some(coding) => decode(coding, out.as_slice(), bytes_max).await.map_err(undecodable)?,
         None => out,
     };
-    Ok(Collected { body, header_lines, retry_after_ms })
+    Ok(Collected { body, content_type, header_lines, retry_after_ms })
 }
 
-fn content_coding(
-    head: &ResponseHead,
-    input: &[u8],
-) -> Result<Option<crate::decompress::Coding>, Reject> {
+fn content_coding(head: &ResponseHead, input: &[u8]) -> Result<Option<Coding>, Reject> {
     let Some(value) = head.header(input, "content-encoding") else { return Ok(None) };
     let value = String::from_utf8_lossy(value);
     coding(&value).map_err(|()| {
@@ -253,20 +289,26 @@ async fn collect_reply(
     body: BodyReader,
     expectation: Expectation<'_>,
 ) -> Result<Reply, Reject> {
+    let is_request_sent = answering.is_request_sent;
     let collected = collect(client, answering, head, body, REPLY_COLLECT_BYTES_MAX).await?;
-    if collected.body.trim_ascii().is_empty() {
+    let received = collected.body.as_slice();
+    if received.trim_ascii().is_empty() {
         return Err(Reject::new(Kind::BadReply, "empty response received from provider"));
     }
-    let raw = expectation.shows_raw.then(|| collected.body.clone());
-    let (body, usage) = match &expectation.notes {
-        Some(notes) => translate(&collected.body, notes, &expectation)?,
+    let raw = expectation.shows_raw.then(|| received.to_vec());
+    let (body, usage, content_type) = match &expectation.notes {
+        Some(notes) => {
+            let (body, usage) = translate(received, notes, &expectation)?;
+            (Buffer::from(body), usage, b"application/json".to_vec())
+        }
         None => {
             let mut reader = UsageReader::new(expectation.dialect);
-            reader.reply(&collected.body);
-            (collected.body, reader.usage())
+            reader.reply(received);
+            (collected.body, reader.usage(), collected.content_type)
         }
     };
-    Ok(Reply::Ready(Ready { body, usage, header_lines: collected.header_lines, raw }))
+    let header_lines = collected.header_lines;
+    Ok(Reply::Ready(Ready { body, content_type, usage, header_lines, raw, is_request_sent }))
 }
 
 fn translate(
@@ -275,7 +317,8 @@ fn translate(
     expectation: &Expectation<'_>,
 ) -> Result<(Vec<u8>, Usage), Reject> {
     let mut trailer = Vec::new();
-    if let Some(extra_fields) = expectation.extra_fields {
+    // With the raw reply shown the member is put in front instead, with it.
+    if let Some(extra_fields) = expectation.extra_fields.filter(|_| !expectation.shows_raw) {
         extra_fields.write_vec(expectation.began.elapsed(), 0, &mut trailer);
     }
     let id = format!("{:016x}", expectation.number);
@@ -303,39 +346,24 @@ async fn start_stream(
     mut answering: Answering,
     head: &ResponseHead,
     mut body: BodyReader,
+    coding: Option<Coding>,
     expectation: Expectation<'_>,
 ) -> Result<Reply, Reject> {
     let connection = &mut answering.upstream.connection;
-    let mut watch = Watch::new(expectation.dialect, expectation.began);
-    let mut reader = SseReader::new();
-    let mut held = Buffer::new();
-    let (mut taken, mut events) = (head.len(), 0);
+    // We ask for no compression. A provider that compresses a stream all the same is read to its
+    // end first.
+    let mut encoded = Buffer::unallocated();
+    let mut start = Start::new(&expectation);
+    let mut taken = head.len();
     let has_ended = loop {
         let rest = connection.input().get(taken..).unwrap_or_default();
         let step = body.next(rest).map_err(|error| bad_framing(&error))?;
-        let piece = rest.get(step.data.clone()).unwrap_or_default();
-        held.extend_from_slice(piece);
         taken += step.consumed;
-        let mut is_open = false;
-        let mut unread = piece;
-        while let Some(event) = reader.next(&mut unread).map_err(|error| too_large(&error))? {
-            events += 1;
-            match watch.note(&event) {
-                EventClass::Error if !is_open => {
-                    return Err(first_event_error(expectation.dialect, event.data));
-                }
-                EventClass::StartUp if expectation.may_retry => {}
-                EventClass::Error | EventClass::StartUp | EventClass::Output | EventClass::Done => {
-                    is_open = true
-                }
-            }
-        }
-        is_open |= events > STARTUP_EVENTS_MAX || held.len() > STARTUP_BYTES_MAX;
-        // A comment is a sign of life that must not be held back for nothing.
-        is_open |= events == 0
-            && held.as_slice().starts_with(b":")
-            && held.as_slice().ends_with(b"\n\n")
-            && !expectation.may_retry;
+        let payload = rest.get(step.data.clone()).unwrap_or_default();
+        let is_open = match coding {
+            None => start.take(payload)?,
+            Some(_) => collect_piece(&mut encoded, payload)?,
+        };
         if is_open || step.is_end {
             break step.is_end;
         }
@@ -343,17 +371,98 @@ async fn start_stream(
             connection.set_deadline(Some(now() + expectation.stream_idle));
             match connection.fill().await {
                 Ok(1..) => {}
-                Ok(0) if body.close().is_ok() && !held.is_empty() => break true,
+                Ok(0) if body.close().is_ok() => break true,
                 Ok(0) => return Err(cut_short()),
                 Err(error) => return Err(broken(client, &error)),
             }
         }
     };
-    if has_ended && held.is_empty() {
-        return Err(Reject::new(Kind::BadReply, "empty response received from provider"));
+    if let Some(coding) = coding {
+        let decoded = decode(coding, encoded.as_slice(), REPLY_COLLECT_BYTES_MAX).await;
+        start.take(decoded.map_err(undecodable)?.as_slice())?;
     }
+    if has_ended {
+        start.end()?;
+    }
+    let Start { held, reader, watch, .. } = start;
     let stream = Box::new(Stream { held, reader, watch, notes: expectation.notes, has_ended });
     Ok(Reply::Passing(Passing { answering, body, stream: Some(stream), taken }))
+}
+
+/// Keeps a piece of a compressed stream; always `false`: nothing of it can go out yet.
+fn collect_piece(encoded: &mut Buffer, payload: &[u8]) -> Result<bool, Reject> {
+    if encoded.len() + payload.len() > REPLY_COLLECT_BYTES_MAX {
+        return Err(Reject::new(Kind::BadReply, "the provider's reply is too large"));
+    }
+    make_room(encoded, payload.len())?;
+    encoded.extend_from_slice(payload);
+    Ok(false)
+}
+
+/// The beginning of a stream, while it is held back.
+struct Start {
+    dialect: Dialect,
+    may_retry: bool,
+    held: Buffer,
+    reader: SseReader,
+    watch: Watch,
+    events: usize,
+}
+
+impl Start {
+    fn new(expectation: &Expectation<'_>) -> Self {
+        Self {
+            dialect: expectation.dialect,
+            may_retry: expectation.may_retry,
+            held: Buffer::new(),
+            reader: SseReader::new(),
+            watch: Watch::new(expectation.dialect, expectation.began),
+            events: 0,
+        }
+    }
+
+    /// Takes payload; `true`: the stream may go out.
+    fn take(&mut self, payload: &[u8]) -> Result<bool, Reject> {
+        make_room(&mut self.held, payload.len())?;
+        self.held.extend_from_slice(payload);
+        let mut is_open = false;
+        let mut rest = payload;
+        while let Some(event) = self.reader.next(&mut rest).map_err(|error| too_large(&error))? {
+            self.events += 1;
+            match self.watch.note(&event) {
+                EventClass::Error if !is_open => {
+                    return Err(first_event_error(self.dialect, event.data));
+                }
+                EventClass::StartUp if self.may_retry => {}
+                EventClass::Error | EventClass::StartUp | EventClass::Output | EventClass::Done => {
+                    is_open = true
+                }
+            }
+        }
+        let is_full = self.events > STARTUP_EVENTS_MAX || self.held.len() > STARTUP_BYTES_MAX;
+        Ok(is_open || is_full || self.is_sign_of_life())
+    }
+
+    /// A comment tells the caller to be patient; it is not held back for nothing.
+    fn is_sign_of_life(&self) -> bool {
+        let held = self.held.as_slice();
+        let is_comment = self.events == 0 && held.starts_with(b":");
+        is_comment && !self.may_retry && !self.reader.is_inside_event()
+    }
+
+    /// The stream is over already. Some providers leave out the empty line behind a lone error.
+    fn end(&mut self) -> Result<(), Reject> {
+        if self.held.is_empty() {
+            return Err(Reject::new(Kind::BadReply, "empty response received from provider"));
+        }
+        let dialect = self.dialect;
+        match self.reader.finish() {
+            Some(event) if self.events == 0 && self.watch.note(&event) == EventClass::Error => {
+                Err(first_event_error(dialect, event.data))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Status of an error that came as the first event under status 200.
@@ -389,10 +498,11 @@ fn cut_short() -> Reject {
 }
 
 #[cold]
-fn undecodable(failure: &Failure) -> Reject {
+fn undecodable(failure: Failure) -> Reject {
     let message = match failure {
         Failure::TooLarge => "the provider's reply is too large".to_owned(),
         Failure::Invalid(error) => format!("the provider's reply cannot be decompressed: {error}"),
+        Failure::MemorySpent => return memory_spent(),
     };
     Reject::new(Kind::BadReply, message)
 }

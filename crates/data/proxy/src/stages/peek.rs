@@ -8,7 +8,7 @@ use std::ops::Range;
 use sonic_rs::{JsonValueTrait, LazyValue};
 
 use self::members::{Found, Members};
-use crate::limits::{FALLBACKS_MAX, MEMBERS_MAX};
+use crate::limits::{FALLBACKS_MAX, MEMBERS_MAX, MODEL_BYTES_MAX};
 use crate::reject::{Kind, Reject};
 
 /// A top-level member of the body, by position.
@@ -29,6 +29,8 @@ pub(crate) struct Ask<'b> {
     pub(crate) model_at: Option<Range<usize>>,
     /// `stream` is `true`.
     pub(crate) is_streaming: bool,
+    /// `stream_options.include_usage` is `true`.
+    pub(crate) wants_usage: bool,
     /// `fallbacks`: model names to try next.
     pub(crate) fallbacks: Vec<String>,
 }
@@ -74,6 +76,9 @@ fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &Found) -> Result<(), Rej
         b"model" if ask.model_at.is_some() => Err(twice("model")),
         b"model" => {
             ask.model = string(value).ok_or_else(|| wrong_type("model", "a string"))?;
+            if ask.model.len() > MODEL_BYTES_MAX {
+                return Err(too_long());
+            }
             ask.model_at = Some(member.value.clone());
             Ok(())
         }
@@ -83,6 +88,11 @@ fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &Found) -> Result<(), Rej
                 b"false" | b"null" => false,
                 _ => return Err(wrong_type("stream", "true or false")),
             };
+            Ok(())
+        }
+        b"stream_options" => {
+            ask.wants_usage = sonic_rs::get(value, ["include_usage"])
+                .is_ok_and(|include_usage| include_usage.as_bool() == Some(true));
             Ok(())
         }
         b"fallbacks" if value != b"null" => {
@@ -122,7 +132,7 @@ fn fallbacks(value: &[u8]) -> Option<Vec<String>> {
                 format!("{}/{}", member("provider")?, member("model")?)
             }
         };
-        if names.len() < FALLBACKS_MAX {
+        if names.len() < FALLBACKS_MAX && name.len() <= MODEL_BYTES_MAX {
             names.push(name);
         }
     }
@@ -137,6 +147,12 @@ fn invalid_json() -> Reject {
 #[cold]
 fn too_many_members() -> Reject {
     Reject::new(Kind::Malformed, format!("the body has more than {MEMBERS_MAX} members"))
+}
+
+#[cold]
+fn too_long() -> Reject {
+    let message = format!("model is longer than {MODEL_BYTES_MAX} bytes");
+    Reject::new(Kind::Malformed, message)
 }
 
 #[cold]

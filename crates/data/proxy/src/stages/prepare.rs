@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use dialect::{Dialect, Notes, RequestOptions};
 use net::Buffer;
-use snapshot::{Endpoint, HeaderFilter, Key, Service, Upstream, is_never_forwarded};
+use snapshot::{Endpoint, HeaderFilter, Key, Service, Upstream};
 use std::sync::Arc;
 use wire::RequestHead;
 
@@ -130,7 +130,8 @@ fn splice(source: &Source<'_>, attempt: &Attempt<'_>, body: &Body<'_>, edits: &m
         // Of a body that streams through only what has been read can be edited.
         return;
     }
-    if let Some((index, _)) = body.find("fallbacks") {
+    let is_fallbacks = |member: &Member| body.text.get(member.key.clone()) == Some(b"fallbacks");
+    for (index, _) in body.members.iter().enumerate().filter(|(_, member)| is_fallbacks(member)) {
         edits.remove(index);
     }
     if source.is_streaming && attempt.service.dialect == Dialect::OpenAiChat {
@@ -294,7 +295,7 @@ fn forwarded_headers<'r>(
                 forwarded.push((Cow::Owned(inner.to_owned()), value));
             }
         } else if filter.forwards(&name)
-            || (keeps_anthropic && name.starts_with("anthropic-") && !is_never_forwarded(&name))
+            || (keeps_anthropic && name.starts_with("anthropic-") && filter.permits(&name))
         {
             forwarded.push((name, value));
         }

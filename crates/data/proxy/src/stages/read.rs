@@ -2,14 +2,15 @@
 //! behind it in the same buffer where it can.
 
 use std::io;
-use std::ops::Range;
 use std::time::Duration;
 
-use net::{Buffer, Connection, now};
+use net::{Buffer, Connection, Tick, now};
 use snapshot::Client;
 use wire::{BodyLength, BodyReader, HeadErrorKind, HeadLimits, Progress, RequestHead};
 
-use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_PREFIX_BYTES, HEADERS_MAX};
+use crate::limits::{
+    BODY_BYTES_PER_SECOND_MIN, BODY_PREFIX_BYTES, BODY_RESERVE_BYTES, HEADERS_MAX,
+};
 use crate::reject::{Kind, Reject};
 
 /// A request with its body, as far as it is held.
@@ -34,8 +35,8 @@ impl Request {
     }
 
     /// Puts a decompressed body in place of the one received.
-    pub(crate) fn replace_body(&mut self, body: Vec<u8>) {
-        self.apart = Some(Buffer::from(body));
+    pub(crate) fn replace_body(&mut self, body: Buffer) {
+        self.apart = Some(body);
     }
 }
 
@@ -94,19 +95,20 @@ fn bad_head(error: wire::HeadError) -> Reject {
     Reject::new(kind, error.to_string())
 }
 
-/// Reads the body that `head` announces. `may_stream`: a large one of fixed length may be left on
+/// Reads the body that `head` announces, up to `bytes_max`. `may_stream`: a large one of fixed length may be left on
 /// the connection but for its beginning.
 pub(crate) async fn body(
     client: &mut Connection,
     head: &RequestHead,
     settings: &Client,
+    bytes_max: u64,
     may_stream: bool,
 ) -> Result<Request, Reject> {
     let length = head.body();
     if let BodyLength::Fixed(bytes) = length
-        && bytes > settings.body_bytes_max
+        && bytes > bytes_max
     {
-        return Err(too_large(settings));
+        return Err(too_large(bytes_max));
     }
     let is_here = matches!(length, BodyLength::None)
         || client.input().len() > head.len() && head.expects_continue();
@@ -122,7 +124,7 @@ pub(crate) async fn body(
             fixed(client, head.len(), bytes, is_streamed, settings).await
         }
         BodyLength::Chunked | BodyLength::UntilClose => {
-            Box::pin(chunked(client, head, settings)).await
+            Box::pin(chunked(client, head, settings, bytes_max)).await
         }
     }
 }
@@ -135,13 +137,14 @@ async fn fixed(
     settings: &Client,
 ) -> Result<Request, Reject> {
     let held = if is_streamed { bytes.min(BODY_PREFIX_BYTES) } else { bytes };
-    let held = usize::try_from(held).map_err(|_| too_large(settings))?;
+    let held = usize::try_from(held).map_err(|_| too_large(settings.body_bytes_max))?;
     let total = head_len + held;
     if client.input().len() < total {
-        client.reserve_input(total).map_err(|_| memory_spent())?;
-        let slowest = now() + slowest_body(bytes, settings);
+        let room = total.min(head_len + BODY_RESERVE_BYTES);
+        client.reserve_input(room).map_err(|_| memory_spent())?;
+        let mut pace = Pace::new(settings.body_timeout);
         while client.input().len() < total {
-            receive(client, settings, slowest).await?;
+            pace.receive(client).await?;
         }
     }
     Ok(split(client, head_len, held, is_streamed.then_some(bytes)))
@@ -154,56 +157,57 @@ pub(crate) async fn rest(
     settings: &Client,
 ) -> Result<(), Reject> {
     let Some(total) = request.total_bytes.take() else { return Ok(()) };
-    let missing = total as usize - request.body().len();
-    request.bytes.try_reserve(missing).map_err(|_| memory_spent())?;
-    let slowest = now() + slowest_body(total, settings);
-    while request.body().len() < total as usize {
+    let total = usize::try_from(total).map_err(|_| too_large(settings.body_bytes_max))?;
+    let mut pace = Pace::new(settings.body_timeout);
+    while request.body().len() < total {
         if client.input().is_empty() {
-            receive(client, settings, slowest).await?;
+            pace.receive(client).await?;
         }
-        let wanted = total as usize - request.body().len();
+        let wanted = total - request.body().len();
         let taken = client.input().len().min(wanted);
+        make_room(&mut request.bytes, taken)?;
         request.bytes.extend_from_slice(client.input().get(..taken).unwrap_or_default());
         client.consume(taken);
     }
     Ok(())
 }
 
+/// Makes room for `more` bytes, doubling, charged to the budget.
+pub(crate) fn make_room(buffer: &mut Buffer, more: usize) -> Result<(), Reject> {
+    if buffer.spare() >= more {
+        return Ok(());
+    }
+    buffer.try_reserve(more.max(buffer.len())).map_err(|_| memory_spent())
+}
+
 async fn chunked(
     client: &mut Connection,
     head: &RequestHead,
     settings: &Client,
+    bytes_max: u64,
 ) -> Result<Request, Reject> {
     let mut request = split(client, head.len(), 0, None);
     let mut reader = BodyReader::new(head.body());
     let mut body = Buffer::new();
-    let slowest = now() + slowest_body(settings.body_bytes_max, settings);
+    let mut pace = Pace::new(settings.body_timeout);
     loop {
         let step = reader.next(client.input()).map_err(|error| {
             Reject::new(Kind::Malformed, format!("invalid request body: {error}"))
         })?;
-        if body.len() + step.data.len() > settings.body_bytes_max as usize {
-            return Err(too_large(settings));
+        if (body.len() + step.data.len()) as u64 > bytes_max {
+            return Err(too_large(bytes_max));
         }
-        append(client, &mut body, step.data)?;
+        make_room(&mut body, step.data.len())?;
+        body.extend_from_slice(client.input().get(step.data).unwrap_or_default());
         client.consume(step.consumed);
         if step.is_end {
             request.apart = Some(body);
             return Ok(request);
         }
         if client.input().is_empty() || step.consumed == 0 {
-            receive(client, settings, slowest).await?;
+            pace.receive(client).await?;
         }
     }
-}
-
-fn append(client: &Connection, body: &mut Buffer, data: Range<usize>) -> Result<(), Reject> {
-    let data = client.input().get(data).unwrap_or_default();
-    if body.spare() < data.len() {
-        body.try_reserve(data.len().max(body.len())).map_err(|_| memory_spent())?;
-    }
-    body.extend_from_slice(data);
-    Ok(())
 }
 
 /// Takes head and body off the connection; what lies behind is the next request's.
@@ -223,33 +227,43 @@ fn split(
     Request { bytes, head_len, apart: None, total_bytes }
 }
 
-async fn receive(
-    client: &mut Connection,
-    settings: &Client,
-    slowest: net::Tick,
-) -> Result<(), Reject> {
-    let piece = now() + settings.body_timeout;
-    client.set_deadline(Some(piece.min(slowest)));
-    let received = client.fill().await;
-    client.set_deadline(None);
-    match received {
-        Ok(1..) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Err(Reject::new(Kind::CallerTimedOut, "the request body took too long"))
+/// Receives a body piece by piece: none may take too long, and all together must keep up a
+/// minimum rate from the start.
+pub(crate) struct Pace {
+    piece_timeout: Duration,
+    began: Tick,
+    received: u64,
+}
+
+impl Pace {
+    pub(crate) fn new(piece_timeout: Duration) -> Self {
+        Self { piece_timeout, began: now(), received: 0 }
+    }
+
+    /// Reads the next piece into the caller's input.
+    pub(crate) async fn receive(&mut self, client: &mut Connection) -> Result<(), Reject> {
+        let earned = Duration::from_secs(self.received / BODY_BYTES_PER_SECOND_MIN);
+        let slowest = self.began + self.piece_timeout + earned;
+        client.set_deadline(Some(slowest.min(now() + self.piece_timeout)));
+        let received = client.fill().await;
+        client.set_deadline(None);
+        match received {
+            Ok(bytes @ 1..) => {
+                self.received += bytes as u64;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(Reject::new(Kind::CallerTimedOut, "the request body took too long"))
+            }
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(memory_spent()),
+            Ok(0) | Err(_) => Err(gone()),
         }
-        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(memory_spent()),
-        Ok(0) | Err(_) => Err(gone()),
     }
 }
 
-/// The time a body of `bytes` may take altogether, however steadily it trickles in.
-fn slowest_body(bytes: u64, settings: &Client) -> Duration {
-    settings.body_timeout + Duration::from_secs(bytes / BODY_BYTES_PER_SECOND_MIN)
-}
-
 #[cold]
-fn too_large(settings: &Client) -> Reject {
-    let mebibytes = settings.body_bytes_max / (1024 * 1024);
+fn too_large(bytes_max: u64) -> Reject {
+    let mebibytes = bytes_max / (1024 * 1024);
     let message = format!("the request body is larger than {mebibytes} MB");
     Reject::new(Kind::BodyTooLarge, message)
 }

@@ -34,21 +34,27 @@ impl Names {
     }
 }
 
-/// What is known of an inference request, filled in as it goes along.
-#[derive(Debug)]
-pub(crate) struct Account {
-    pub(crate) operation: Operation,
+/// Whom a request went to, as metrics and logs name it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labels {
     pub(crate) provider: Option<Arc<str>>,
     pub(crate) model: Option<Arc<str>>,
     pub(crate) alias: Option<Arc<str>>,
     /// The model id on the wire where it differs from `model`.
     pub(crate) resolved_model: Option<Arc<str>>,
-    /// Provider and model of the primary target, once a fallback is tried.
-    pub(crate) primary: Option<(Arc<str>, Arc<str>)>,
     pub(crate) key: Option<Arc<KeyLabel>>,
     pub(crate) routing_engine: &'static str,
-    pub(crate) retries: u32,
     pub(crate) fallback_index: u32,
+}
+
+/// What is known of an inference request, filled in as it goes along.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) operation: Operation,
+    pub(crate) labels: Labels,
+    /// Provider and model of the primary target, once a fallback is tried.
+    pub(crate) primary: Option<(Arc<str>, Arc<str>)>,
+    pub(crate) retries: u32,
     pub(crate) error_type: Option<&'static str>,
     pub(crate) upstream_us: u64,
     /// Time spent waiting on purpose: backoff, and the waiting line.
@@ -62,15 +68,9 @@ impl Account {
     pub(crate) fn new(operation: Operation) -> Self {
         Self {
             operation,
-            provider: None,
-            model: None,
-            alias: None,
-            resolved_model: None,
+            labels: Labels::default(),
             primary: None,
-            key: None,
-            routing_engine: "core",
             retries: 0,
-            fallback_index: 0,
             error_type: None,
             upstream_us: 0,
             pauses_us: 0,
@@ -94,16 +94,17 @@ impl Account {
     }
 
     fn into_inference(self, total_us: u64) -> Option<Inference> {
-        let empty = || Arc::<str>::from("");
+        // A request that never came as far as a provider belongs to none.
+        let labels = self.labels;
         Some(Inference {
             operation: self.operation,
-            provider: self.provider.unwrap_or_else(empty),
-            model: self.model.unwrap_or_else(empty),
-            alias: self.alias,
-            key: self.key,
-            routing_engine: self.routing_engine,
+            provider: labels.provider?,
+            model: labels.model.unwrap_or_else(|| "".into()),
+            alias: labels.alias,
+            key: labels.key,
+            routing_engine: labels.routing_engine,
             retries: self.retries,
-            fallback_index: self.fallback_index,
+            fallback_index: labels.fallback_index,
             error_type: self.error_type,
             upstream_us: self.upstream_us,
             overhead_us: total_us.saturating_sub(self.upstream_us + self.pauses_us),

@@ -16,6 +16,7 @@ use super::send::{Answering, broken};
 use super::watch::Seen;
 use crate::extra_fields::{ExtraFields, Routed};
 use crate::inject::Injector;
+use crate::limits::WRITE_PIECE_BYTES;
 use crate::reject::{Kind, Reject};
 use crate::reply_head::{Framing, ReplyContext, push_forwardable, push_header};
 use crate::routes::Family;
@@ -28,10 +29,22 @@ pub(crate) struct Manners<'r> {
     pub(crate) routed: Option<Routed<'r>>,
     /// When the request was received.
     pub(crate) began: Instant,
-    /// Longest silence inside a stream.
-    pub(crate) stream_idle: Duration,
+    /// Longest silence of the provider inside a reply.
+    pub(crate) silence_max: Duration,
     /// Makes an id for a translated reply that came without one.
     pub(crate) number: u64,
+    /// The caller asked for usage inside its stream.
+    pub(crate) wants_usage: bool,
+}
+
+impl Manners<'_> {
+    /// On drop-in routes a stream has what the provider would have sent to the caller.
+    fn filter(&self) -> Option<stream::UsageFilter> {
+        let is_meant = self.upstream_dialect == Dialect::OpenAiChat
+            && self.family.is_drop_in()
+            && !self.wants_usage;
+        is_meant.then(stream::UsageFilter::new)
+    }
 }
 
 /// What is added to a provider's reply.
@@ -117,9 +130,10 @@ pub(crate) async fn relay(
 /// Puts the provider's connection back into its pool when the exchange was clean.
 fn give_back(reply: &mut Reply, head: &ResponseHead, relayed: &Relayed) {
     if let Reply::Passing(Passing { answering, body, .. }) = std::mem::replace(reply, Reply::Gone) {
-        let Answering { upstream, pair } = answering;
+        let Answering { upstream, pair, is_request_sent } = answering;
         drop(pair);
         let is_clean = relayed.failure.is_none()
+            && is_request_sent
             && body.is_complete()
             && head.keeps_alive()
             && upstream.connection.input().is_empty();
@@ -138,39 +152,57 @@ async fn send_ready(
     additions: Additions<'_>,
     manners: &Manners<'_>,
 ) -> Relayed {
-    let mut body = Buffer::with_capacity(ready.body.len() + 1024);
     let is_translated = manners.upstream_dialect != manners.caller_dialect;
     let raw = ready.raw.as_deref().filter(|_| manners.family != Family::Anthropic);
     let extra_fields = additions.extra_fields.or_else(|| {
         // Raw bodies are shown on routes that otherwise tell nothing.
         manners.routed.as_ref().filter(|_| raw.is_some()).map(ExtraFields::new)
     });
+    let mut body = std::mem::replace(&mut ready.body, Buffer::unallocated());
     if let Some(extra_fields) = extra_fields.filter(|_| raw.is_some() || !is_translated) {
         let extra_fields = extra_fields.with_raw("raw_response", raw);
         let latency = manners.began.elapsed();
+        let mut extended = Buffer::with_capacity(body.len() + 1024);
         Injector::for_object()
-            .push(&ready.body, &mut body, |out| extra_fields.write(latency, 0, out));
-    } else {
-        body.extend_from_slice(&ready.body);
+            .push(body.as_slice(), &mut extended, |out| extra_fields.write(latency, 0, out));
+        body = extended;
     }
-    let mut out = Buffer::with_capacity(body.len() + 1024);
+    let mut out = Buffer::new();
     context.begin(head.status(), &mut out);
-    push_header(&mut out, "content-type", b"application/json");
+    push_header(&mut out, "content-type", &ready.content_type);
     out.extend_from_slice(&ready.header_lines);
     out.extend_from_slice(additions.header_lines.as_slice());
     context.end(Framing::Length(body.len() as u64), &mut out);
-    out.extend_from_slice(body.as_slice());
+    let response_bytes = body.len() as u64;
     let opened = Instant::now();
-    let written = write(client, out, context.send_timeout).await;
+    let written = write_ready(client, context, out, body).await;
     Relayed {
         seen: Seen { usage: ready.usage, ..Seen::default() },
         status: head.status(),
         upstream_us: 0,
         own_ns: opened.elapsed().as_nanos() as u64,
-        response_bytes: body.len() as u64,
+        response_bytes,
         is_intact: written.is_ok(),
         failure: written.err(),
     }
+}
+
+/// Head and body leave in one write where they are small; a large body leaves in pieces, each with
+/// its own time to be taken.
+async fn write_ready(
+    client: &mut Connection,
+    context: &ReplyContext,
+    mut out: Buffer,
+    body: Buffer,
+) -> Result<(), Reject> {
+    let mut rest = body.as_slice();
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(rest.len().min(WRITE_PIECE_BYTES));
+        out.extend_from_slice(piece);
+        write(client, std::mem::take(&mut out), context.send_timeout).await?;
+        rest = behind;
+    }
+    if out.is_empty() { Ok(()) } else { write(client, out, context.send_timeout).await }
 }
 
 /// Writes to the caller, who has a limited time to take it.
@@ -252,6 +284,8 @@ impl Relay<'_> {
 
     /// Reads more from the provider. `Ok(false)`: its body ended with its connection, as it should.
     async fn receive(&mut self) -> Result<bool, Reject> {
+        let connection = &mut self.passing.answering.upstream.connection;
+        connection.set_deadline(Some(now() + self.manners.silence_max));
         let waiting = Instant::now();
         let received = self.passing.answering.upstream.connection.fill().await;
         self.waited += waiting.elapsed();

@@ -2,14 +2,18 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use net::{ConnectError, Connection, Pair, Tick, Upstream};
+use net::{ConnectError, Connection, Pair, Tick, Upstream, now};
 use snapshot::Endpoint;
 use wire::{HeadLimits, Progress, ResponseHead};
 
 use super::prepare::Outbound;
-use super::read::gone;
-use crate::limits::{HEADERS_MAX, INFORMATIONAL_MAX, REPLY_HEAD_BYTES_MAX};
+use super::read::{Pace, gone};
+use crate::limits::{
+    EARLY_REPLY_WAIT, HEADERS_MAX, INFORMATIONAL_MAX, REPLY_HEAD_BYTES_MAX, STALE_WITHIN,
+};
+use crate::presence::while_present;
 use crate::reject::{Kind, Reject};
 
 /// A provider that has begun to answer. Its head stands at the front of the connection's input.
@@ -17,6 +21,9 @@ pub(crate) struct Answering {
     pub(crate) upstream: Upstream,
     /// Cancels the provider when the caller leaves.
     pub(crate) pair: Pair,
+    /// The whole request was sent. A provider may answer before it has taken everything; then
+    /// neither connection is at a place where another request could begin.
+    pub(crate) is_request_sent: bool,
 }
 
 /// Why there is no reply.
@@ -27,20 +34,17 @@ pub(crate) enum SendError {
     Failed(Reject),
 }
 
-/// A body of which only the beginning is in the outbound bytes.
-pub(crate) struct Rest<'c> {
-    pub(crate) client: &'c mut Connection,
-    /// Bytes still to be moved from the caller to the provider.
-    pub(crate) bytes: u64,
-}
-
 /// How to send.
 pub(crate) struct Delivery<'a> {
     pub(crate) endpoint: &'a Arc<Endpoint>,
     /// Don't use a pooled connection.
     pub(crate) is_fresh: bool,
-    /// For the whole wait.
-    pub(crate) deadline: Tick,
+    /// Time to connect, and again from the request's last byte to the reply's head.
+    pub(crate) timeout: Duration,
+    /// Bytes of the body that are still on the caller's connection.
+    pub(crate) unread_bytes: u64,
+    /// Longest wait for the next piece of them.
+    pub(crate) body_timeout: Duration,
 }
 
 /// Sends `outbound` and waits for the head of the reply.
@@ -48,65 +52,89 @@ pub(crate) async fn send(
     client: &mut Connection,
     delivery: &Delivery<'_>,
     outbound: Outbound,
-    rest_bytes: u64,
     head: &mut ResponseHead,
 ) -> Result<Answering, SendError> {
-    let connected = if delivery.is_fresh {
-        net::connect_fresh(delivery.endpoint, delivery.deadline).await
-    } else {
-        net::checkout(delivery.endpoint, delivery.deadline).await
-    };
-    let mut upstream = connected.map_err(|error| SendError::Failed(not_connected(&error)))?;
+    let mut upstream = connect(client, delivery).await?;
     let pair = net::pair(client, &upstream.connection);
-    upstream.connection.set_deadline(Some(delivery.deadline));
-    let is_reused = upstream.reused();
-    let written = upstream.connection.write(outbound.bytes).await;
-    if let Err(error) = written {
-        let is_stale = is_reused && rest_bytes == 0 && is_closed(&error);
-        return Err(if is_stale { SendError::Stale } else { failed(client, &error) });
+    let connected = now();
+    upstream.connection.set_deadline(Some(connected + delivery.timeout));
+    let mut is_request_sent = true;
+    let mut failure = upstream.connection.write(outbound.bytes).await.err();
+    if failure.is_none() && delivery.unread_bytes > 0 {
+        let rest = Box::pin(stream_rest(client, delivery, &mut upstream.connection));
+        is_request_sent = rest.await.map_err(SendError::Failed)?;
     }
-    if rest_bytes > 0 {
-        let rest = Rest { client, bytes: rest_bytes };
-        Box::pin(stream_rest(rest, &mut upstream.connection)).await.map_err(SendError::Failed)?;
-    }
-    match reply_head(&mut upstream.connection, head).await {
-        Ok(()) => Ok(Answering { upstream, pair }),
-        Err(NoHead::Closed) if is_reused && rest_bytes == 0 => Err(SendError::Stale),
-        Err(NoHead::Closed) => Err(SendError::Failed(closed_early())),
-        Err(NoHead::Failed(error)) if is_reused && rest_bytes == 0 && is_closed(&error) => {
+    let wait = if failure.is_some() { EARLY_REPLY_WAIT } else { delivery.timeout };
+    upstream.connection.set_deadline(Some(now() + wait));
+    // A provider that refuses a request early closes without reading it all: its answer may be
+    // there although the write failed.
+    let replied = reply_head(&mut upstream.connection, head).await;
+    // Only a connection closed while it was idle is sent to again; a provider that thought about
+    // the request first may have done its work.
+    let may_be_stale =
+        upstream.reused() && delivery.unread_bytes == 0 && now().since(connected) < STALE_WITHIN;
+    match (replied, failure.take()) {
+        (Ok(()), failure) => {
+            let is_request_sent = is_request_sent && failure.is_none();
+            Ok(Answering { upstream, pair, is_request_sent })
+        }
+        (Err(NoHead::Closed), None) if may_be_stale => Err(SendError::Stale),
+        (Err(NoHead::Failed(error)), None) | (Err(_), Some(error))
+            if may_be_stale && is_closed(&error) =>
+        {
             Err(SendError::Stale)
         }
-        Err(NoHead::Failed(error)) => Err(failed(client, &error)),
-        Err(NoHead::Garbage(message)) => {
+        (Err(_), Some(error)) | (Err(NoHead::Failed(error)), None) => {
+            Err(SendError::Failed(broken(client, &error)))
+        }
+        (Err(NoHead::Closed), None) => Err(SendError::Failed(closed_early())),
+        (Err(NoHead::Garbage(message)), None) => {
             Err(SendError::Failed(Reject::new(Kind::ConnectionFailed, message)))
         }
     }
 }
 
-/// Moves the rest of a large body. A provider that answers before it has read everything stops
-/// taking bytes; its answer is then read as usual.
-async fn stream_rest(mut rest: Rest<'_>, upstream: &mut Connection) -> Result<(), Reject> {
-    while rest.bytes > 0 {
-        if rest.client.input().is_empty() {
-            match rest.client.fill().await {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => return Err(gone()),
-            }
+/// A connection from the pool at once, or a new one while the caller is there.
+async fn connect(client: &Connection, delivery: &Delivery<'_>) -> Result<Upstream, SendError> {
+    let deadline = now() + delivery.timeout;
+    let connecting = async {
+        if delivery.is_fresh {
+            net::connect_fresh(delivery.endpoint, deadline).await
+        } else {
+            net::checkout(delivery.endpoint, deadline).await
         }
-        let mut piece = rest.client.take_input();
-        let wanted = usize::try_from(rest.bytes).unwrap_or(usize::MAX);
+    };
+    let connected = while_present(client, connecting).await.map_err(SendError::Failed)?;
+    connected.map_err(|error| SendError::Failed(not_connected(&error, deadline)))
+}
+
+/// Moves the rest of a large body. `false`: the provider stopped taking it.
+async fn stream_rest(
+    client: &mut Connection,
+    delivery: &Delivery<'_>,
+    upstream: &mut Connection,
+) -> Result<bool, Reject> {
+    let mut pace = Pace::new(delivery.body_timeout);
+    let mut left = delivery.unread_bytes;
+    while left > 0 {
+        if client.input().is_empty() {
+            pace.receive(client).await?;
+        }
+        let mut piece = client.take_input();
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX);
         if let Some(behind) = piece.as_slice().get(wanted..).filter(|behind| !behind.is_empty()) {
             let mut next = net::Buffer::with_capacity(behind.len());
             next.extend_from_slice(behind);
-            rest.client.put_input(next);
+            client.put_input(next);
             piece.truncate(wanted);
         }
-        rest.bytes -= piece.len() as u64;
+        left -= piece.len() as u64;
+        upstream.set_deadline(Some(now() + delivery.timeout));
         if upstream.write(piece).await.is_err() {
-            return Ok(());
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 enum NoHead {
@@ -119,6 +147,8 @@ enum NoHead {
 /// Reads until the final head stands at the front of the input, past informational ones.
 async fn reply_head(upstream: &mut Connection, head: &mut ResponseHead) -> Result<(), NoHead> {
     let limits = HeadLimits { bytes_max: REPLY_HEAD_BYTES_MAX, headers_max: HEADERS_MAX };
+    // What an earlier reply left half-read must not be taken for this one's.
+    head.clear();
     let mut informational = 0;
     let mut unseen = 0;
     loop {
@@ -166,11 +196,6 @@ fn is_closed(error: &io::Error) -> bool {
     )
 }
 
-#[cold]
-fn failed(client: &Connection, error: &io::Error) -> SendError {
-    SendError::Failed(broken(client, error))
-}
-
 /// An error on the provider's connection, by what caused it.
 #[cold]
 pub(crate) fn broken(client: &Connection, error: &io::Error) -> Reject {
@@ -195,7 +220,9 @@ fn closed_early() -> Reject {
 }
 
 #[cold]
-fn not_connected(error: &ConnectError) -> Reject {
+fn not_connected(error: &ConnectError, deadline: Tick) -> Reject {
     let message = format!("failed to execute HTTP request to provider API: {error}");
-    Reject::new(Kind::ConnectionFailed, message)
+    // A wait for the whole request time is our timeout, not the network's failure.
+    let kind = if now() >= deadline { Kind::TimedOut } else { Kind::ConnectionFailed };
+    Reject::new(kind, message)
 }

@@ -49,6 +49,11 @@ impl Output {
         }
     }
 
+    /// The reply tells how it was routed.
+    pub(super) fn tells(&self) -> bool {
+        self.extra_fields.is_some()
+    }
+
     /// From here on `extra_fields` is put into every event.
     pub(super) fn inject_events(&mut self) {
         self.injector = Some(Injector::for_stream());

@@ -1,14 +1,13 @@
 //! A stream of events, relayed or translated event by event. Nothing waits for what comes later.
 
 use dialect::{Notes, ReplyOptions, StreamTranslator};
-use net::{Buffer, now};
+use net::Buffer;
 use wire::{Event, SseError, SseReader};
 
 use super::output::Output;
 use super::{Look, Relay};
 use crate::error_body;
 use crate::reject::{Kind, Reject};
-use crate::routes::Family;
 use crate::stages::open::Stream;
 use crate::stages::watch::{Seen, Watch};
 
@@ -26,10 +25,11 @@ pub(super) async fn run(relay: &mut Relay<'_>, mut stream: Box<Stream>) -> Seen 
     relay.output.settle_in();
     let outcome = match notes {
         None => {
-            if relay.manners.family == Family::Base {
+            if relay.output.tells() {
                 relay.output.inject_events();
             }
-            pass(relay, held, *has_ended, &mut Untouched { reader, watch }).await
+            let mut untouched = Untouched { reader, watch, filter: relay.manners.filter() };
+            pass(relay, held, *has_ended, &mut untouched).await
         }
         Some(notes) => {
             let mut translation = Box::new(Translation::new(relay, notes, reader, watch));
@@ -37,7 +37,8 @@ pub(super) async fn run(relay: &mut Relay<'_>, mut stream: Box<Stream>) -> Seen 
         }
     };
     if let Err(reject) = outcome {
-        let is_between = !stream.reader.is_inside_event();
+        // What is translated only ever goes out in whole events.
+        let is_between = stream.notes.is_some() || !stream.reader.is_inside_event();
         Box::pin(tell(relay, reject, is_between)).await;
     }
     stream.watch.seen()
@@ -88,8 +89,6 @@ async fn pass(
             Look::End => true,
             Look::Dry => {
                 relay.write().await?;
-                let idle = now() + relay.manners.stream_idle;
-                relay.passing.answering.upstream.connection.set_deadline(Some(idle));
                 !relay.receive().await?
             }
         };
@@ -116,30 +115,112 @@ async fn tell(relay: &mut Relay<'_>, reject: Reject, is_between: bool) {
     relay.failure = Some(reject);
 }
 
-/// The provider's bytes as they are.
+/// The provider's bytes as they are, but for an event the caller did not ask for.
 struct Untouched<'w> {
     reader: &'w mut SseReader,
     watch: &'w mut Watch,
+    filter: Option<UsageFilter>,
 }
 
 impl Passage for Untouched<'_> {
     fn first(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject> {
-        output.relay(payload);
-        Ok(())
+        let Some(filter) = &mut self.filter else {
+            output.relay(payload);
+            return Ok(());
+        };
+        // The held payload is read again, this time to leave events out.
+        *self.reader = SseReader::new();
+        filter.pass(self.reader, payload, output, |_| ())
     }
 
     fn next(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject> {
+        let watch = &mut *self.watch;
+        if let Some(filter) = &mut self.filter {
+            return filter.pass(self.reader, payload, output, |event| {
+                watch.note(event);
+            });
+        }
         let mut rest = payload;
         while let Some(event) = self.reader.next(&mut rest).map_err(|e| unreadable(&e))? {
-            self.watch.note(&event);
+            watch.note(&event);
         }
         output.relay(payload);
         Ok(())
     }
 
-    fn end(&mut self, _output: &mut Output) -> Result<(), Reject> {
+    fn end(&mut self, output: &mut Output) -> Result<(), Reject> {
+        if let Some(filter) = &mut self.filter {
+            filter.end(output);
+        }
         Ok(())
     }
+}
+
+/// Leaves out the chunk that carries nothing but usage: the gateway asked for it to count, the
+/// caller did not, and programs that read `choices[0]` of every chunk would fail on it.
+pub(super) struct UsageFilter {
+    /// The beginning of an event whose end has not come yet.
+    pending: Vec<u8>,
+}
+
+impl UsageFilter {
+    pub(super) fn new() -> Self {
+        Self { pending: Vec::new() }
+    }
+
+    fn pass(
+        &mut self,
+        reader: &mut SseReader,
+        payload: &[u8],
+        output: &mut Output,
+        mut note: impl FnMut(&Event<'_>),
+    ) -> Result<(), Reject> {
+        let (mut rest, mut done) = (payload, 0);
+        while let Some(event) = reader.next(&mut rest).map_err(|error| unreadable(&error))? {
+            note(&event);
+            let is_unasked = is_usage_alone(event.data);
+            let in_payload = event.raw.len() - event.raw.len().min(self.pending.len());
+            let end = payload.len() - rest.len();
+            if is_unasked {
+                let start = end.saturating_sub(in_payload).max(done);
+                output.relay(payload.get(done..start).unwrap_or_default());
+            } else {
+                output.relay(&self.pending);
+                output.relay(payload.get(done..end).unwrap_or_default());
+            }
+            self.pending.clear();
+            done = end;
+        }
+        let tail = payload.get(done..).unwrap_or_default();
+        if reader.is_inside_event() {
+            self.pending.extend_from_slice(tail);
+        } else {
+            output.relay(&self.pending);
+            self.pending.clear();
+            output.relay(tail);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, output: &mut Output) {
+        output.relay(&self.pending);
+        self.pending.clear();
+    }
+}
+
+/// Whether a chunk has usage and no choices.
+fn is_usage_alone(data: &[u8]) -> bool {
+    use sonic_rs::JsonValueTrait;
+    if memchr::memmem::find(data, b"\"usage\"").is_none() {
+        return false;
+    }
+    let is_empty = |member: &str| {
+        sonic_rs::get(data, [member]).is_ok_and(|value| {
+            value.into_array_iter().is_some_and(|mut elements| elements.next().is_none())
+        })
+    };
+    let has_usage = sonic_rs::get(data, ["usage"]).is_ok_and(|usage| usage.is_object());
+    has_usage && is_empty("choices")
 }
 
 /// Each event read, and written in the caller's dialect.
@@ -188,7 +269,12 @@ impl<'w> Translation<'w> {
             if !is_noted {
                 self.watch.note(&event);
             }
-            write_event(&mut self.translator, &event, output, &mut self.frames)?;
+            let written = write_event(&mut self.translator, &event, output, &mut self.frames);
+            if let Err(reject) = written {
+                // What came before in the same piece is good.
+                output.framed.push(&self.frames);
+                return Err(reject);
+            }
         }
         output.framed.push(&self.frames);
         self.frames.clear();
@@ -219,6 +305,11 @@ impl Passage for Translation<'_> {
     }
 
     fn end(&mut self, output: &mut Output) -> Result<(), Reject> {
+        // Some providers close right behind their last line.
+        if let Some(event) = self.reader.finish() {
+            self.watch.note(&event);
+            write_event(&mut self.translator, &event, output, &mut self.frames)?;
+        }
         if !self.translator.is_finished() {
             let message = "the provider's stream ended before its reply was complete";
             return Err(Reject::new(Kind::ConnectionFailed, message));

@@ -6,17 +6,22 @@ use wire::BodyLength;
 
 use super::{Look, Relay};
 use crate::limits::USAGE_BODY_BYTES_MAX;
-use crate::reject::Reject;
+use crate::reject::{Kind, Reject};
 use crate::reply_head::Framing;
-use crate::routes::Family;
+use crate::stages::open::{Beginning, begins};
 use crate::stages::watch::Seen;
 
-/// Relays the reply; its first payload has arrived.
+/// Relays the reply, the beginning of which has arrived.
 pub(super) async fn run(relay: &mut Relay<'_>, usage: &mut UsageReader) -> Seen {
-    let framing = framing(relay);
-    relay.begin(framing, b"");
-    let mut tee = Tee { reader: usage, copy: Vec::new(), pieces: 0, is_too_large: false };
-    match pass(relay, &mut tee).await {
+    let mut tee = Tee { reader: usage, copy: Vec::new(), pieces: 0, is_over: false };
+    let passed = match framing(relay) {
+        Ok(framing) => {
+            relay.begin(framing, b"");
+            pass(relay, &mut tee).await
+        }
+        Err(reject) => Err(reject),
+    };
+    match passed {
         Ok(()) => Seen { usage: tee.usage(), ..Seen::default() },
         Err(reject) => {
             relay.break_off(reject);
@@ -47,53 +52,38 @@ async fn pass(relay: &mut Relay<'_>, tee: &mut Tee<'_>) -> Result<(), Reject> {
     relay.write().await
 }
 
-/// The framing for the caller. On base routes `extra_fields` makes the body longer by a length
-/// that is known before the body is.
-fn framing(relay: &mut Relay<'_>) -> Framing {
-    let length = relay.head.body(&Method::POST);
-    let opening = (relay.manners.family == Family::Base).then(|| opening(relay)).flatten();
-    let added = opening.map_or(0, |opening| {
-        let latency = relay.manners.began.elapsed();
-        relay.output.inject_object(latency);
-        relay.output.injected_len(latency) + u64::from(opening == Opening::WithMembers)
-    });
-    match length {
-        BodyLength::Fixed(bytes) => Framing::Length(bytes + added),
-        BodyLength::None => Framing::Empty,
-        BodyLength::Chunked | BodyLength::UntilClose => relay.context.open_framing(),
+/// The framing for the caller. Where the reply tells how it was routed, that makes the body longer
+/// by a length that is known before the body is.
+fn framing(relay: &mut Relay<'_>) -> Result<Framing, Reject> {
+    let added = injected(relay)?;
+    match relay.head.body(&Method::POST) {
+        BodyLength::Fixed(bytes) => {
+            bytes.checked_add(added).map(Framing::Length).ok_or_else(too_long)
+        }
+        BodyLength::None => Ok(Framing::Empty),
+        BodyLength::Chunked | BodyLength::UntilClose => Ok(relay.context.open_framing()),
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opening {
-    WithMembers,
-    Empty,
+/// Prepares the additional member; how many bytes it takes, comma included.
+fn injected(relay: &mut Relay<'_>) -> Result<u64, Reject> {
+    if !relay.output.tells() {
+        return Ok(0);
+    }
+    let input = relay.passing.answering.upstream.connection.input();
+    let comma = match begins(&relay.passing.body, input, relay.head.len())? {
+        Some(Beginning::Members) => 1,
+        Some(Beginning::EmptyObject) => 0,
+        Some(Beginning::Other) | None => return Ok(0),
+    };
+    let latency = relay.manners.began.elapsed();
+    relay.output.inject_object(latency);
+    Ok(relay.output.injected_len(latency) + comma)
 }
 
-/// Whether the body is an object, judged by what has arrived of it. A body that is not, or whose
-/// first member is not here yet, is relayed as it is.
-fn opening(relay: &Relay<'_>) -> Option<Opening> {
-    let input = relay.passing.answering.upstream.connection.input().get(relay.head.len()..)?;
-    let mut body = relay.passing.body.clone();
-    let mut opens = false;
-    let mut at = 0;
-    loop {
-        let rest = input.get(at..)?;
-        let step = body.next(rest).ok()?;
-        let payload = rest.get(step.data.clone())?;
-        for byte in payload.iter().filter(|byte| !byte.is_ascii_whitespace()) {
-            match (opens, byte) {
-                (false, b'{') => opens = true,
-                (false, _) => return None,
-                (true, b'}') => return Some(Opening::Empty),
-                (true, _) => return Some(Opening::WithMembers),
-            }
-        }
-        if step.consumed == 0 || step.is_end {
-            return None;
-        }
-        at += step.consumed;
-    }
+#[cold]
+fn too_long() -> Reject {
+    Reject::new(Kind::BadReply, "the provider announces an impossible length")
 }
 
 /// Reads the usage of a reply that passes by: straight from it when it comes in one piece, else
@@ -102,30 +92,31 @@ struct Tee<'u> {
     reader: &'u mut UsageReader,
     copy: Vec<u8>,
     pieces: u32,
-    is_too_large: bool,
+    /// The usage is known, or the reply is too large to look for it.
+    is_over: bool,
 }
 
 impl Tee<'_> {
     fn take(&mut self, payload: &[u8]) {
         self.pieces += 1;
         if self.pieces == 1 {
-            // Complete in most cases; a piece of a reply reads as no usage.
+            // Complete in most cases; the beginning of a reply reads as no usage.
             self.reader.reply(payload);
-            if self.reader.usage().reported {
-                return;
-            }
+            self.is_over = self.reader.usage().reported;
+        }
+        if self.is_over {
+            return;
         }
         if self.copy.len() + payload.len() > USAGE_BODY_BYTES_MAX {
-            self.is_too_large = true;
+            self.is_over = true;
             self.copy = Vec::new();
+            return;
         }
-        if !self.is_too_large {
-            self.copy.extend_from_slice(payload);
-        }
+        self.copy.extend_from_slice(payload);
     }
 
     fn end(&mut self) {
-        if self.pieces > 1 && !self.is_too_large {
+        if self.pieces > 1 && !self.is_over {
             self.reader.reply(&self.copy);
         }
     }
