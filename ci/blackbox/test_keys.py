@@ -175,9 +175,18 @@ DIRECT = {"x-bf-direct-key": "true"}
     ids=str,
 )
 def test_the_callers_own_key_is_used_when_it_asks(start, mock, headers, expected):
-    gateway = start_keys(start, mock, ["a"], allow_direct_keys=True)
+    team = {"id": "team", "name": "team", "value": "sk-bf-team", "is_active": True}
+    config = config_of({"openai": provider(mock.url, ["a"])}, {"allow_direct_keys": True})
+    gateway = start({**config, "governance": {"virtual_keys": [team]}})
     assert gateway.chat("openai/m", headers=headers).status == 200
     assert used(mock) == [expected]
+
+
+def test_a_virtual_key_nobody_issued_is_refused(start, mock):
+    gateway = start_keys(start, mock, ["a"])
+    reply = gateway.chat("openai/m", headers={"x-bf-vk": "sk-bf-unknown"})
+    assert (reply.status, reply.json()["type"]) == (403, "access_not_found")
+    assert used(mock) == []
 
 
 def test_the_callers_own_key_needs_the_switch(start, mock):

@@ -1,5 +1,6 @@
 """`concurrency` and `buffer_size`: an exact limit, a waiting line, and what happens when it is full."""
 
+import re
 import threading
 import time
 
@@ -33,6 +34,11 @@ def ask_in_parallel(gateway, count, **members):
     for thread in threads:
         thread.join()
     return replies
+
+
+def under_way(gateway):
+    metrics = gateway.request("GET", "/metrics").body.decode()
+    return float(re.search(r"^bifrost_active_requests\S* (\S+)$", metrics, re.MULTILINE)[1])
 
 
 def most_at_once(records, seconds):
@@ -96,7 +102,9 @@ def test_a_caller_who_leaves_the_line_frees_its_place(start, mock, stream):
         served.send(render_request("POST", "/v1/chat/completions", {}, body))
         assert poll(lambda: mock.requests(model=MODEL), 3)
         waiting.send(render_request("POST", "/v1/chat/completions", {}, body))
-        assert poll(lambda: gateway.chat(f"openai/{MODEL}").status == 503, 2)
+        # Both, and the request that asks.
+        assert poll(lambda: under_way(gateway) >= 3, 2)
+        assert gateway.chat(f"openai/{MODEL}").status == 503
         waiting.reset()
         # The place is free again: the next caller waits for it and is served.
         assert poll(lambda: gateway.chat(f"openai/{MODEL}").status == 200, 4)

@@ -141,6 +141,7 @@ fn anthropic_entry(id: &str, model: &Model) -> Value {
         "type": "model",
         "id": id,
         "display_name": text("display_name").or_else(|| text("name")).unwrap_or(id),
+        "lifecycle": text("lifecycle").unwrap_or("active"),
         "created_at": text("created_at").map(str::to_owned).or(created).unwrap_or(LONG_AGO.to_owned()),
     })
 }

@@ -207,7 +207,7 @@ fn drop_in_routes_list_in_the_shape_of_their_sdk() {
     }
     let reply = running.get("/anthropic/v1/models?limit=1").json();
     let expected = json!({
-        "type": "model", "id": "anthropic/claude-x", "display_name": "Claude X",
+        "type": "model", "id": "anthropic/claude-x", "display_name": "Claude X", "lifecycle": "active",
         "created_at": "2025-02-19T00:00:00Z",
     });
     assert_eq!(reply["data"], json!([expected]));
