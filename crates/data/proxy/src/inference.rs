@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dialect::{Dialect, Operation};
-use meter::Permit;
+use meter::{Permit, WhenFull};
 use net::{Buffer, Connection};
 use seam::Rotation;
 use snapshot::{KeyLabel, Service, Snapshot, Upstream};
@@ -56,7 +56,8 @@ pub(crate) struct Served {
     pub(crate) dialect: Dialect,
     /// Longest silence of the provider inside the reply.
     pub(crate) silence_max: Duration,
-    pub(crate) wants_usage: bool,
+    /// Usage in a stream is there only because the gateway asked for it.
+    pub(crate) hides_usage: bool,
     pub(crate) number: u64,
     /// Set where the reply tells how it was routed.
     pub(crate) extra_fields: Option<ExtraFields>,
@@ -195,7 +196,7 @@ fn served(
             true => upstream.stream_idle_timeout,
             false => upstream.request_timeout,
         },
-        wants_usage: call.ask.wants_usage,
+        hides_usage: upstream.tells_usage_when_asked && !call.ask.wants_usage,
         number: call.number,
         extra_fields,
         _permit: (!is_stream).then_some(permit),
@@ -208,8 +209,11 @@ async fn admit(call: &mut Call<'_>, upstream: &Upstream) -> Result<Permit, Rejec
         return Ok(permit);
     }
     let began = Instant::now();
-    let may_wait = !call.snapshot.client.drop_excess_requests;
-    let entered = Box::pin(while_present(call.client, upstream.gate.enter(may_wait))).await?;
+    let when_full = match call.snapshot.client.drop_excess_requests {
+        true => WhenFull::Refuse,
+        false => WhenFull::Wait,
+    };
+    let entered = Box::pin(while_present(call.client, upstream.gate.enter(when_full))).await?;
     let waited = began.elapsed();
     call.account.stages.wait_ns += waited.as_nanos() as u64;
     call.account.pauses_us += waited.as_micros() as u64;
@@ -249,7 +253,7 @@ async fn try_once(
         let sending = Instant::now();
         call.account.stages.prepare_ns += sending.duration_since(preparing).as_nanos() as u64;
         let delivery = Delivery {
-            endpoint: attempt.endpoint()?,
+            endpoint: attempt.destination()?.endpoint,
             is_fresh,
             timeout: attempt.upstream.request_timeout,
             unread_bytes: unread,

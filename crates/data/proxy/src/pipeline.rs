@@ -5,7 +5,7 @@ use std::rc::Rc;
 use dialect::{Dialect, UsageReader};
 use net::{Buffer, Connection, stopping};
 use seam::Stage;
-use snapshot::Snapshot;
+use snapshot::{Snapshot, Upstream};
 use wire::{RequestHead, ResponseHead};
 
 use crate::caller::{CallerHeaders, identify, require_headers};
@@ -225,7 +225,7 @@ async fn deliver(worker: &Worker, session: &mut Session, exchange: &mut Exchange
         began: active.began(),
         silence_max: served.silence_max,
         number: served.number,
-        wants_usage: served.wants_usage,
+        hides_usage: served.hides_usage,
     };
     let (client, head, reply) = (&mut session.client, &session.reply_head, &mut served.reply);
     let relayed = relay::relay(client, context, head, reply, additions, &manners).await;
@@ -251,7 +251,7 @@ async fn stages(
     let settings = &snapshot.client;
     let (client, limit) = (&mut session.client, settings.body_bytes_max);
     let mut request = read::body(client, &session.head, settings, limit, may_stream).await?;
-    peek_far_enough(session, &mut request, snapshot).await?;
+    peek_far_enough(session, &mut request, snapshot, exchange.route).await?;
     exchange.is_read = request.total_bytes.is_none();
     exchange.wants_timing = headers.wants_timing(request.bytes.as_slice());
     decode::body(&mut request, &headers, settings.body_bytes_max).await?;
@@ -308,20 +308,34 @@ async fn find_reply(
     inference::serve(call, &targets).await
 }
 
-/// A large body streams through only when its beginning tells the model; else it is read whole.
+/// A large body streams through only when its beginning says where to, and nothing behind it could
+/// matter: no list of models, no forced member, no translation. Else it is read whole.
 async fn peek_far_enough(
     session: &mut Session,
     request: &mut Request,
     snapshot: &Snapshot,
+    route: &Route,
 ) -> Result<(), Reject> {
     if request.total_bytes.is_none() {
         return Ok(());
     }
     let ask = peek_beginning(request.body(), &mut session.members)?;
-    if ask.model_at.is_some() {
+    let may_pass = ask.model_at.is_some() && {
+        let operation = if ask.is_streaming { route.operation.streamed() } else { route.operation };
+        let targets =
+            choose::targets(snapshot, route.family, &ask.model, &ask.fallbacks, operation)?;
+        let is_open = |upstream: &Upstream| {
+            let service = upstream.service(operation);
+            service.is_some_and(|service| service.dialect == route.dialect)
+                && upstream.keys.is_unrestricted()
+                && !upstream.disable_store
+        };
+        targets.fallbacks.is_empty() && targets.primary.upstream.as_ref().is_ok_and(|u| is_open(u))
+    };
+    drop(ask);
+    if may_pass {
         return Ok(());
     }
-    drop(ask);
     Box::pin(read::rest(&mut session.client, request, &snapshot.client)).await
 }
 

@@ -2,11 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
-use seam::{Event, Reader, Seam};
-use snapshot::Snapshot;
+use seam::{Event, LocalSnapshot, Reader, Seam};
 
 use crate::stages::record::Names;
 
@@ -37,8 +35,8 @@ impl Worker {
     }
 
     /// The snapshot a request starts with, and keeps.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(self.reader.borrow_mut().current())
+    pub(crate) fn snapshot(&self) -> LocalSnapshot {
+        self.reader.borrow_mut().current_local()
     }
 
     /// A number uniform over all of `u64` (SplitMix64). Not for secrets.

@@ -15,6 +15,8 @@ pub(crate) struct ErrorFields<'a> {
     pub(crate) code: Option<Cow<'a, str>>,
     pub(crate) message: Option<Cow<'a, str>>,
     pub(crate) param: Option<Cow<'a, str>>,
+    /// A number, or the name of one.
+    pub(crate) status: Option<Cow<'a, str>>,
 }
 
 impl<'a> ErrorFields<'a> {
@@ -42,19 +44,29 @@ type ReadObject = for<'a> fn(Raw<'a>) -> ErrorFields<'a>;
 
 /// Reads an error body of any shape.
 pub(crate) fn read_error(status: u16, body: &[u8], read_object: ReadObject) -> ErrorReply<'_> {
-    let mut index = Index::new();
-    let fields = match index.read(body) {
-        Ok(root) => read_root(root, read_object),
-        Err(_) => ErrorFields::message(snippet(body).into()),
-    };
-    fields.into_reply(status, body)
+    read_body(&mut Index::new(), body, read_object).into_reply(status, body)
 }
 
 /// Reads an error that came inside a stream, where no status stands beside it.
-pub(crate) fn read_stream_error<'a>(root: Raw<'a>, read_object: ReadObject) -> ErrorReply<'a> {
+pub(crate) fn read_stream_error(data: &[u8], read_object: ReadObject) -> ErrorReply<'_> {
+    let mut index = Index::new();
+    let fields = read_body(&mut index, data, read_object);
+    let status = fields.implied_status();
+    fields.into_reply(status, data)
+}
+
+/// The same, of an event that is being read already.
+pub(crate) fn read_stream_error_at<'a>(root: Raw<'a>, read_object: ReadObject) -> ErrorReply<'a> {
     let fields = read_root(root, read_object);
-    let status = implied_status(fields.kind.as_deref(), fields.code.as_deref());
+    let status = fields.implied_status();
     fields.into_reply(status, root.text().as_bytes())
+}
+
+fn read_body<'a>(index: &'a mut Index, body: &'a [u8], read_object: ReadObject) -> ErrorFields<'a> {
+    match index.read(body) {
+        Ok(root) => read_root(root, read_object),
+        Err(_) => ErrorFields::message(snippet(body).into()),
+    }
 }
 
 fn read_root<'a>(root: Raw<'a>, read_object: ReadObject) -> ErrorFields<'a> {
@@ -99,19 +111,108 @@ fn status_message(status: u16) -> &'static str {
         .unwrap_or("the provider answered with an error")
 }
 
-/// The status an in-stream error stands for: the number it names, or what its type implies.
-fn implied_status(kind: Option<&str>, code: Option<&str>) -> u16 {
-    let named = code.and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
-    named.unwrap_or(match kind {
-        Some("invalid_request_error") => 400,
-        Some("authentication_error") => 401,
-        Some("billing_error") => 402,
-        Some("permission_error") => 403,
-        Some("not_found_error") => 404,
-        Some("request_too_large") => 413,
-        Some("rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota") => 429,
-        Some("timeout_error") => 504,
-        Some("overloaded_error") => 529,
-        _ => 500,
-    })
+/// What codes, types and names of statuses stand for, in the spelling of whoever coined them.
+const STATUS_OF: &[(&str, u16)] = &[
+    ("invalid_request_error", 400),
+    ("invalid_argument", 400),
+    ("bad_request", 400),
+    ("context_length_exceeded", 400),
+    ("content_filter", 400),
+    ("content_policy_violation", 400),
+    ("failed_precondition", 400),
+    ("authentication_error", 401),
+    ("invalid_api_key", 401),
+    ("unauthenticated", 401),
+    ("unauthorized", 401),
+    ("billing_error", 402),
+    ("permission_error", 403),
+    ("permission_denied", 403),
+    ("forbidden", 403),
+    ("not_found_error", 404),
+    ("not_found", 404),
+    ("model_not_found", 404),
+    ("request_too_large", 413),
+    ("rate_limit_error", 429),
+    ("rate_limit_exceeded", 429),
+    ("insufficient_quota", 429),
+    ("resource_exhausted", 429),
+    ("too_many_requests", 429),
+    ("api_error", 500),
+    ("server_error", 500),
+    ("internal_error", 500),
+    ("internal_server_error", 500),
+    ("internal", 500),
+    ("bad_gateway", 502),
+    ("service_unavailable", 503),
+    ("unavailable", 503),
+    ("timeout_error", 504),
+    ("timeout", 504),
+    ("deadline_exceeded", 504),
+    ("gateway_timeout", 504),
+    ("overloaded_error", 529),
+];
+
+impl ErrorFields<'_> {
+    /// The status an in-stream error stands for: a number it names, or what it is called, the most particular first.
+    fn implied_status(&self) -> u16 {
+        let texts = || [&self.code, &self.status, &self.kind].into_iter().flatten();
+        let number = |text: &Cow<'_, str>| text.parse().ok().filter(|n| (400..600).contains(n));
+        let named = |text: &Cow<'_, str>| {
+            STATUS_OF.iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map(|(_, n)| *n)
+        };
+        texts().find_map(number).or_else(|| texts().find_map(named)).unwrap_or(500)
+    }
+}
+
+/// The status that an error object or what is around it names.
+pub(crate) fn status<'a>(inner: Raw<'a>, root: Raw<'a>) -> Option<Cow<'a, str>> {
+    let names = ["status", "status_code"];
+    [inner, root].into_iter().find_map(|object| names.iter().find_map(|name| scalar(object, name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Dialect, read_stream_error};
+
+    #[test]
+    fn an_error_in_a_stream_says_its_status_itself() {
+        for (data, status) in [
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#, 529),
+            (r#"{"type":"error","error":{"type":"rate_limit_error","message":"m"}}"#, 429),
+            (r#"{"error":{"type":"authentication_error","message":"m"}}"#, 401),
+            (r#"{"error":{"type":"permission_error"}}"#, 403),
+            (r#"{"error":{"type":"invalid_request_error"}}"#, 400),
+            (r#"{"error":{"type":"not_found_error"}}"#, 404),
+            (r#"{"error":{"type":"api_error"}}"#, 500),
+            (r#"{"error":{"type":"server_error"}}"#, 500),
+            // A number wins over names, and a code over a type.
+            (r#"{"error":{"type":"invalid_request_error","code":503}}"#, 503),
+            (r#"{"error":{"type":"server_error","code":"429"}}"#, 429),
+            (r#"{"error":{"type":"invalid_request_error","code":"invalid_api_key"}}"#, 401),
+            (r#"{"error":{"type":"tokens","code":"rate_limit_exceeded"}}"#, 429),
+            (r#"{"error":{"message":"m","status_code":404}}"#, 404),
+            (r#"{"status":422,"error":{"message":"m"}}"#, 422),
+            (r#"{"error":{"message":"m","status":"RESOURCE_EXHAUSTED"}}"#, 429),
+            // What is no status of an error is none.
+            (r#"{"error":{"type":"rate_limit_error","code":200}}"#, 429),
+            (r#"{"error":{"code":"429000"}}"#, 500),
+            (r#"{"error":"m"}"#, 500),
+            ("<h1>m</h1>", 500),
+            ("", 500),
+        ] {
+            for dialect in Dialect::ALL {
+                let error = read_stream_error(dialect, data.as_bytes());
+                assert_eq!((error.status, error.raw), (status, data.as_bytes()), "{data}");
+                assert!(!error.message.is_empty(), "{data}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_error_of_one_choice_is_found() {
+        let data =
+            br#"{"id":"x","choices":[{"index":0,"error":{"code":502,"message":"upstream"}}]}"#;
+        let error = read_stream_error(Dialect::OpenAiChat, data);
+        assert_eq!((error.status, &*error.message), (502, "upstream"));
+    }
 }

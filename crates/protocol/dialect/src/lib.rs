@@ -23,7 +23,6 @@ mod json;
 mod openai_chat;
 mod operation;
 mod options;
-mod restamp;
 mod sse;
 mod stream;
 mod translate;
@@ -39,7 +38,8 @@ pub use options::{
 };
 pub use stream::StreamTranslator;
 pub use translate::{
-    read_error, translate_reply, translate_request, write_error, write_stream_error,
+    read_error, read_stream_error, translate_reply, translate_request, write_error,
+    write_stream_error,
 };
 pub use usage_reader::UsageReader;
 

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::json::{Index, Raw};
 use crate::openai_chat::{StreamNames, Trailer};
 use crate::options::ReplyOptions;
-use crate::{Dialect, UsageReader, anthropic_messages, openai_chat, restamp, sse};
+use crate::{Dialect, anthropic_messages, openai_chat};
 
 /// Turns the events of an upstream's stream into those of the caller's dialect. Feed it every event in order; when the
 /// upstream closes, look at [`is_finished`](Self::is_finished) and then either [`end`](Self::end) the stream or report
@@ -13,13 +13,8 @@ use crate::{Dialect, UsageReader, anthropic_messages, openai_chat, restamp, sse}
 #[derive(Debug)]
 pub struct StreamTranslator {
     index: Index,
-    mode: Mode,
-}
-
-#[derive(Debug)]
-enum Mode {
-    Translate(Box<Translation>),
-    Copy(Copying),
+    /// Boxed: there is one per stream, and it is moved about.
+    translation: Box<Translation>,
 }
 
 #[derive(Debug)]
@@ -42,33 +37,11 @@ enum Writer {
     AnthropicMessages(anthropic_messages::StreamWriter),
 }
 
-/// The upstream speaks the caller's dialect.
-#[derive(Debug)]
-struct Copying {
-    dialect: Dialect,
-    model: Option<String>,
-    include_usage: bool,
-    reader: UsageReader,
-    is_finished: bool,
-    is_ended: bool,
-}
-
 impl StreamTranslator {
     /// A translator for one stream. `options.trailer` is for whole replies; streams take one per event.
     pub fn new(upstream: Dialect, caller: Dialect, options: &ReplyOptions<'_>) -> Self {
-        let mode = if upstream == caller && options.notes.structured_tool.is_none() {
-            Mode::Copy(Copying {
-                dialect: caller,
-                model: options.model.map(str::to_owned),
-                include_usage: options.notes.include_usage,
-                reader: UsageReader::new(upstream),
-                is_finished: false,
-                is_ended: false,
-            })
-        } else {
-            Mode::Translate(Box::new(Translation::new(upstream, caller, options)))
-        };
-        Self { index: Index::new(), mode }
+        let translation = Translation::new(upstream, caller, options);
+        Self { index: Index::new(), translation: Box::new(translation) }
     }
 
     /// Translates one event: its name, if it had one, and its data. Appends zero or more complete events to `out`.
@@ -98,13 +71,7 @@ impl StreamTranslator {
             return self.done(trailer, out);
         }
         let root = self.index.read(data)?;
-        match &mut self.mode {
-            Mode::Translate(translation) => translation.event(event, root, trailer, out),
-            Mode::Copy(copying) => {
-                copying.event(event, root, data, trailer, out);
-                Ok(())
-            }
-        }
+        self.translation.event(event, root, trailer, out)
     }
 
     /// Closes the caller's stream properly, if an end marker of the upstream has not done so already.
@@ -118,48 +85,28 @@ impl StreamTranslator {
         trailer: &mut dyn FnMut(&mut Vec<u8>),
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        match &mut self.mode {
-            Mode::Translate(translation) => translation.writer.end(trailer, out),
-            Mode::Copy(copying) => {
-                copying.end(out);
-                Ok(())
-            }
-        }
+        self.translation.writer.end(trailer, out)
     }
 
     /// Whether the upstream has said all it had to say: its end marker, or why the model stopped. A stream that closes
     /// before is broken.
     pub fn is_finished(&self) -> bool {
-        match &self.mode {
-            Mode::Translate(translation) => match &translation.reader {
-                Reader::OpenAiChat(reader) => reader.is_finished(),
-                Reader::AnthropicMessages(reader) => reader.is_finished(),
-            },
-            Mode::Copy(copying) => copying.is_finished,
+        match &self.translation.reader {
+            Reader::OpenAiChat(reader) => reader.is_finished(),
+            Reader::AnthropicMessages(reader) => reader.is_finished(),
         }
     }
 
     /// What the answer has used, as far as reported up to now.
     pub fn usage(&self) -> Usage {
-        match &self.mode {
-            Mode::Translate(translation) => translation.usage,
-            Mode::Copy(copying) => copying.reader.usage(),
-        }
+        self.translation.usage
     }
 
     fn done(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-        match &mut self.mode {
-            Mode::Translate(translation) => {
-                if let Reader::OpenAiChat(reader) = &mut translation.reader {
-                    reader.done();
-                }
-                translation.writer.end(trailer, out)
-            }
-            Mode::Copy(copying) => {
-                copying.end(out);
-                Ok(())
-            }
+        if let Reader::OpenAiChat(reader) = &mut self.translation.reader {
+            reader.done();
         }
+        self.translation.writer.end(trailer, out)
     }
 }
 
@@ -275,47 +222,5 @@ impl StructuredTool {
                 Some(event)
             }
         }
-    }
-}
-
-impl Copying {
-    fn event(
-        &mut self,
-        event: Option<&str>,
-        root: Raw<'_>,
-        data: &[u8],
-        trailer: Trailer<'_>,
-        out: &mut Vec<u8>,
-    ) {
-        self.reader.event(event, data);
-        self.is_finished |= is_last(self.dialect, root);
-        let is_usage_only = root.member("usage").is_some()
-            && root.member("choices").is_some_and(|choices| choices.elements().next().is_none());
-        if self.dialect == Dialect::OpenAiChat && is_usage_only && !self.include_usage {
-            return;
-        }
-        let (dialect, model) = (self.dialect, self.model.as_deref());
-        sse::frame(event, out, |out| restamp::event(dialect, root, model, trailer, out));
-    }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        self.is_finished = true;
-        let was_ended = std::mem::replace(&mut self.is_ended, true);
-        if self.dialect == Dialect::OpenAiChat && !was_ended {
-            sse::frame(None, out, |out| out.extend_from_slice(b"[DONE]"));
-        }
-    }
-}
-
-/// Whether an event says that the answer is complete.
-fn is_last(dialect: Dialect, root: Raw<'_>) -> bool {
-    match dialect {
-        Dialect::OpenAiChat => root.member("choices").is_some_and(|choices| {
-            choices.elements().any(|choice| choice.member("finish_reason").is_some())
-        }),
-        Dialect::AnthropicMessages => root
-            .member("type")
-            .and_then(|kind| kind.as_str())
-            .is_some_and(|kind| kind == "message_stop"),
     }
 }

@@ -4,7 +4,7 @@ use crate::canonical::{ErrorReply, Part, PartKind, Reply, Request, Stop, Usage};
 use crate::error::Error;
 use crate::json::{Index, Raw, Text, merge};
 use crate::options::{Notes, ReplyOptions, RequestOptions};
-use crate::{Dialect, anthropic_messages, openai_chat, restamp};
+use crate::{Dialect, anthropic_messages, openai_chat};
 
 /// Writes a request of one dialect in another, or again in its own with names and limits of the target. Appends to
 /// `out`; on an error what was appended is to be thrown away.
@@ -65,8 +65,7 @@ fn write_with_extra(
 }
 
 /// Writes a reply of the upstream's dialect in the caller's and says what it used. Appends to `out`; on an error what was
-/// appended is to be thrown away. Between equal dialects everything stays as it is but the model's name, and the
-/// trailer is added.
+/// appended is to be thrown away. Between equal dialects, too, only what both know gets through: relay those instead.
 pub fn translate_reply(
     upstream: Dialect,
     caller: Dialect,
@@ -81,10 +80,6 @@ pub fn translate_reply(
         Dialect::AnthropicMessages => anthropic_messages::read_reply(root)?,
     };
     let usage = reply.usage;
-    if upstream == caller && options.notes.structured_tool.is_none() {
-        restamp::reply(caller, root, options, out);
-        return Ok(usage);
-    }
     if let Some(name) = &options.notes.structured_tool {
         unwrap_structured_tool(&mut reply, name);
     }
@@ -121,6 +116,15 @@ pub fn read_error(dialect: Dialect, status: u16, body: &[u8]) -> ErrorReply<'_> 
     match dialect {
         Dialect::OpenAiChat => openai_chat::read_error(status, body),
         Dialect::AnthropicMessages => anthropic_messages::read_error(status, body),
+    }
+}
+
+/// Reads an error that came as the data of a stream's event, where no status stands beside it: the one it names, or
+/// what its code or type implies, or 500. Never fails.
+pub fn read_stream_error(dialect: Dialect, data: &[u8]) -> ErrorReply<'_> {
+    match dialect {
+        Dialect::OpenAiChat => openai_chat::read_stream_error(data),
+        Dialect::AnthropicMessages => anthropic_messages::read_stream_error(data),
     }
 }
 

@@ -62,6 +62,10 @@ fn check_case(from: Dialect, to: Dialect, case: &Path, wrong: &mut Vec<String>) 
     let mut seen = 0;
     for (name, translate) in documents {
         let Ok(document) = fs::read(case.join(name)) else { continue };
+        // Replies that stay in their dialect are relayed, not translated.
+        if from == to && matches!(name, "reply.json" | "stream.sse") {
+            continue;
+        }
         seen += 1;
         let found = translate(from, to, &document, &options);
         let stem = name.split('.').next().expect("a name");

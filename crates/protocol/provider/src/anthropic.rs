@@ -16,6 +16,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     ],
     body: BodyRules::NONE,
     openai: OpenAiTarget::ORIGINAL,
+    tells_usage_when_asked: false,
     models: &["claude-*"],
     key_optional: false,
 };

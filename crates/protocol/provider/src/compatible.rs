@@ -13,6 +13,7 @@ pub(crate) const COMPATIBLE: Provider = Provider {
     endpoints: V1,
     body: BODY,
     openai: REASONING_CONTENT,
+    tells_usage_when_asked: false,
     models: &[],
     key_optional: false,
 };

@@ -123,6 +123,8 @@ pub struct Provider {
     pub body: BodyRules,
     /// What OpenAI-shaped requests to it may say when they are written by a translation.
     pub openai: OpenAiTarget,
+    /// Streams tell their usage only when asked to; other hosts may tell it unasked.
+    pub tells_usage_when_asked: bool,
     /// Patterns (`*` stands for any characters) of model names that belong to this provider, by which
     /// a bare model name finds it. Empty where every deployment has its own models.
     pub models: &'static [&'static str],

@@ -13,6 +13,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     endpoints: V1,
     body: BodyRules::NONE,
     openai: OpenAiTarget::COMPATIBLE,
+    tells_usage_when_asked: true,
     models: &["mock-*"],
     key_optional: true,
 };

@@ -10,6 +10,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     base_url: BaseUrl::Fixed("https://api.openai.com"),
     body: OPENAI_BODY,
     openai: OpenAiTarget::ORIGINAL,
+    tells_usage_when_asked: true,
     models: &[
         "gpt-*",
         "chatgpt-*",

@@ -42,13 +42,6 @@ pub enum WhenFull {
     Wait,
 }
 
-/// `true` for callers who wait in any case.
-impl From<bool> for WhenFull {
-    fn from(may_wait: bool) -> Self {
-        if may_wait { Self::Wait } else { Self::Refuse }
-    }
-}
-
 /// Every permit is out and the waiting line is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
@@ -106,12 +99,11 @@ impl Gate {
     /// # Errors
     /// [`Full`] when there is neither a permit nor a place in the line, and the caller does not
     /// want to wait for one.
-    pub async fn enter(self: &Arc<Self>, when_full: impl Into<WhenFull>) -> Result<Permit, Full> {
+    pub async fn enter(self: &Arc<Self>, when_full: WhenFull) -> Result<Permit, Full> {
         if let Some(permit) = self.try_enter() {
             return Ok(permit);
         }
         let mut place = Place { gate: self, ticket: None };
-        let when_full = when_full.into();
         poll_fn(|context| place.poll(context, when_full)).await
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use event::{Event, GAP_BUCKETS_S, Gaps, Inference, Rotation, StageTimes};
 pub use event_queue::{EVENTS_MAX, EventQueue};
-pub use published::{Published, Reader};
+pub use published::{LocalSnapshot, Published, Reader};
 pub use stop::{Stage, Stop};
 pub use worker_stats::WorkerStats;
 

@@ -1,7 +1,6 @@
 //! Checked configuration → snapshot. Pure but for what must outlive a reload, which the builder
 //! keeps: resolved names, connection counts, and limits in force.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -16,7 +15,10 @@ use dialect::Operation;
 use meter::Gate;
 use provider::{Auth, BaseUrl};
 
+use crate::kept::Kept;
 use crate::keys::{KeyEndpoint, ModelFilter};
+use crate::models::Models;
+use crate::virtual_keys::{Value, VirtualKeys};
 use crate::{
     Address, Client, Cors, Endpoint, HeaderFilter, HeaderLine, Key, KeyHeader, KeyLabel, KeyTable,
     ProxyHop, ProxyKind, Resolved, Retry, Service, Snapshot, Tls, Upstream, VirtualKey,
@@ -45,9 +47,9 @@ const AUTH_HEADERS: &[&str] =
 #[derive(Debug)]
 pub struct Builder {
     control_socket: PathBuf,
-    names: HashMap<(String, u16), Arc<Resolved>>,
-    connections: HashMap<u64, Arc<AtomicUsize>>,
-    gates: HashMap<String, Arc<Gate>>,
+    names: Kept<(String, u16), Resolved>,
+    connections: Kept<u64, AtomicUsize>,
+    gates: Kept<String, Gate>,
 }
 
 impl Builder {
@@ -55,9 +57,9 @@ impl Builder {
     pub fn new(control_socket: PathBuf) -> Self {
         Self {
             control_socket,
-            names: HashMap::new(),
-            connections: HashMap::new(),
-            gates: HashMap::new(),
+            names: Kept::default(),
+            connections: Kept::default(),
+            gates: Kept::default(),
         }
     }
 
@@ -71,25 +73,17 @@ impl Builder {
             .collect();
         upstreams.sort_by(|a, b| a.name.cmp(&b.name));
         let by_name = upstreams.iter().enumerate().map(|(i, u)| ((*u.name).into(), i)).collect();
-        // A key whose environment variable is unset has no value, and nobody may match it.
-        let named = config.virtual_keys.iter().filter(|key| !key.value.is_empty());
-        let virtual_keys = named.map(|key| {
-            let known =
-                VirtualKey { id: key.id.clone(), name: key.name.clone(), is_active: key.is_active };
-            (key.value.expose().into(), Arc::new(known))
-        });
+        self.names.drop_unused();
+        self.connections.drop_unused();
+        self.gates.drop_unused();
         Snapshot {
             client: client(config),
+            models: Models::new(&upstreams),
             upstreams,
             by_name,
             control,
-            virtual_keys: virtual_keys.collect(),
+            virtual_keys: virtual_keys(config),
         }
-    }
-
-    /// Host names in use, with the cells their addresses go to.
-    pub fn names(&self) -> impl Iterator<Item = (&str, u16, &Arc<Resolved>)> {
-        self.names.iter().map(|((host, port), resolved)| (host.as_str(), *port, resolved))
     }
 
     fn control(&mut self) -> Arc<Endpoint> {
@@ -114,25 +108,25 @@ impl Builder {
         let row = provider.row;
         let key_header = key_header(row.auth);
         let (endpoint, base_path) = self.base(provider, control);
-        let key_owns_address = endpoint.is_none();
+        let base_path: Box<str> = base_path.into();
         let custom = provider.custom.as_ref();
-        let services = Operation::all()
-            .map(|operation| {
-                self.service(provider, custom, operation, &base_path, key_owns_address)
-            })
-            .collect();
+        let services =
+            Operation::all().map(|operation| self.service(provider, custom, operation)).collect();
         let keys = provider.keys.iter().filter(|key| is_usable(provider, key));
         let keys = keys.map(|key| (self.key(provider, key, key_header), filter(key))).collect();
         Upstream {
             name: provider.name.as_str().into(),
             services,
             endpoint,
+            base_path,
             keys: KeyTable::new(keys),
             is_keyless: provider.is_keyless(),
             direct_key: key_header,
             headers: header_lines(provider),
             body: &row.body,
             openai: row.openai,
+            // What a custom provider does unasked is not known.
+            tells_usage_when_asked: row.tells_usage_when_asked && custom.is_none(),
             disable_store: provider.disable_store,
             models: row.models,
             retry: Retry {
@@ -172,8 +166,6 @@ impl Builder {
         provider: &ProviderConfig,
         custom: Option<&Custom>,
         operation: Operation,
-        base_path: &str,
-        key_owns_address: bool,
     ) -> Option<Service> {
         let row = provider.row.endpoint(operation)?;
         let dialect = row.dialect?;
@@ -187,12 +179,14 @@ impl Builder {
             custom.path_overrides.iter().find(|(changed, _)| *changed == operation)
         });
         let (endpoint, path) = match changed {
-            Some((_, PathOverride::Url(url))) => {
-                (Some(self.endpoint(provider, url)), url.path.clone())
+            Some((_, PathOverride::Url(url))) if url.path.is_empty() => {
+                (Some(self.endpoint(provider, url)), "/")
             }
-            Some((_, PathOverride::Path(path))) => (None, format!("{base_path}{path}")),
-            None if key_owns_address => (None, row.path.to_owned()),
-            None => (None, format!("{base_path}{}", row.path)),
+            Some((_, PathOverride::Url(url))) => {
+                (Some(self.endpoint(provider, url)), url.path.as_str())
+            }
+            Some((_, PathOverride::Path(path))) => (None, path.as_str()),
+            None => (None, row.path),
         };
         Some(Service { dialect, path: path.into(), endpoint })
     }
@@ -206,7 +200,7 @@ impl Builder {
         let value = key.value.expose();
         let auth_line = header.filter(|_| !value.is_empty()).map(|header| header.line(value));
         let aliases = key.aliases.iter().map(|(name, alias)| {
-            (name.to_ascii_lowercase().into(), alias.model_id.as_str().into())
+            (name.to_ascii_lowercase().into(), Arc::from(alias.model_id.as_str()))
         });
         let endpoint = key.url.as_ref().map(|url| KeyEndpoint {
             endpoint: self.endpoint(provider, url),
@@ -233,7 +227,9 @@ impl Builder {
         let tls_settings = tls.as_ref().map(|tls| (&tls.server_name, tls.verify, &tls.ca_pem));
         let proxy_settings = proxy.map(|proxy| {
             let password = proxy.password.as_ref().map(|password| password.expose());
-            (proxy.host.as_str(), proxy.port, proxy.username.as_deref(), password)
+            let address = (proxy.scheme == Scheme::Https, proxy.host.as_str(), proxy.port);
+            let is_socks = proxy.kind == config::ProxyKind::Socks5;
+            (is_socks, address, proxy.username.as_deref(), password, &proxy.ca_cert_pem)
         });
         let id = identity(&(&url.host, url.port, tls_settings, proxy_settings));
         Arc::new(Endpoint {
@@ -271,23 +267,31 @@ impl Builder {
         if let Ok(ip) = bare_host(host).parse::<IpAddr>() {
             return Address::Ip(SocketAddr::new(ip, port));
         }
-        let resolved = self.names.entry((host.to_owned(), port)).or_default();
-        Address::Name { host: host.to_owned(), port, resolved: Arc::clone(resolved) }
+        let resolved = self.names.get((host.to_owned(), port), Resolved::default);
+        Address::Name { host: host.to_owned(), port, resolved }
     }
 
     fn open_connections(&mut self, id: u64) -> Arc<AtomicUsize> {
-        Arc::clone(self.connections.entry(id).or_default())
+        self.connections.get(id, AtomicUsize::default)
     }
 
     fn gate(&mut self, provider: &ProviderConfig) -> Arc<Gate> {
         let (concurrency, line_max) = (provider.concurrency, provider.buffer_size);
-        let gate = self
-            .gates
-            .entry(provider.name.clone())
-            .or_insert_with(|| Arc::new(Gate::new(concurrency, line_max)));
+        let gate = self.gates.get(provider.name.clone(), || Gate::new(concurrency, line_max));
         gate.resize(concurrency, line_max);
-        Arc::clone(gate)
+        gate
     }
+}
+
+fn virtual_keys(config: &Config) -> VirtualKeys {
+    // A key whose environment variable is unset has no value, and nobody may match it.
+    let named = config.virtual_keys.iter().filter(|key| !key.value.is_empty());
+    let keys = named.map(|key| {
+        let known =
+            VirtualKey { id: key.id.clone(), name: key.name.clone(), is_active: key.is_active };
+        (Value::new(key.value.expose()), Arc::new(known))
+    });
+    keys.collect()
 }
 
 fn client(config: &Config) -> Client {
@@ -324,20 +328,16 @@ fn is_usable(provider: &ProviderConfig, key: &config::Key) -> bool {
 }
 
 fn filter(key: &config::Key) -> ModelFilter {
-    let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect();
-    let mut allowed = match (&key.models, &key.model_name) {
-        (_, Some(model)) => Some(vec![model.to_lowercase()]),
+    let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let allowed = match (&key.models, &key.model_name) {
+        (_, Some(model)) => Some(vec![model.to_ascii_lowercase()]),
         (ModelList::All, None) => None,
         (ModelList::Only(names), None) => Some(lower(names)),
     };
-    // An alias is a model name of the caller's, so naming one makes it known.
     let denied = match &key.blacklisted_models {
         ModelList::All => None,
         ModelList::Only(names) => Some(lower(names)),
     };
-    if let Some(allowed) = &mut allowed {
-        allowed.dedup();
-    }
     ModelFilter { allowed, denied }
 }
 
@@ -395,7 +395,7 @@ mod tests {
         ));
         let upstream = snapshot.upstream("anthropic").unwrap();
         let service = upstream.service(Operation::ChatCompletion).unwrap();
-        assert_eq!(&*service.path, "/base/v1/messages");
+        assert_eq!((&*upstream.base_path, &*service.path), ("/base", "/v1/messages"));
         assert_eq!(upstream.endpoint.as_ref().unwrap().authority, "proxy.example:8443");
         assert_eq!(upstream.keys.keys[0].auth_line.expose(), "x-api-key: sk-1\r\n");
         let lines: Vec<&str> = upstream.headers.iter().map(|line| line.line.expose()).collect();
@@ -428,7 +428,140 @@ mod tests {
         assert!(Arc::ptr_eq(&gate, &gate_2));
         assert_eq!(endpoint.id, endpoint_2.id);
         assert!(Arc::ptr_eq(&endpoint.connections_open, &endpoint_2.connections_open));
-        assert_eq!(builder.names().count(), 1);
+        assert_eq!(builder.names.len(), 1);
+    }
+
+    #[test]
+    fn what_a_reload_removed_is_forgotten() {
+        let mut builder = Builder::new("/tmp/control.sock".into());
+        let sizes = |builder: &Builder| {
+            (builder.names.len(), builder.connections.len(), builder.gates.len())
+        };
+        let load = |builder: &mut Builder, names: &[&str]| {
+            let providers: Vec<String> =
+                names.iter().map(|name| format!(r#""{name}":{{"keys":[{KEY}]}}"#)).collect();
+            let json = format!(r#"{{"providers":{{{}}}}}"#, providers.join(","));
+            builder.build(&config::parse(json.as_bytes(), &|_| None).unwrap())
+        };
+        let before = load(&mut builder, &["openai", "groq"]);
+        // The control plane has an endpoint too.
+        assert_eq!(sizes(&builder), (2, 3, 2));
+        let after = load(&mut builder, &["groq"]);
+        assert_eq!(sizes(&builder), (1, 2, 1));
+        let gate = |snapshot: &Snapshot| Arc::clone(&snapshot.upstream("groq").unwrap().gate);
+        assert!(Arc::ptr_eq(&gate(&before), &gate(&after)));
+    }
+
+    #[test]
+    fn bare_models_find_the_providers_that_list_them() {
+        // Of Anthropic's kind, so that names beginning with `gpt-` are theirs only by a key.
+        let custom = |name: &str, keys: &str| {
+            format!(
+                r#""{name}":{{"keys":[{keys}],"network_config":{{"base_url":"http://127.0.0.1:1"}},
+                    "custom_provider_config":{{"base_provider_type":"anthropic"}}}}"#
+            )
+        };
+        let key = |name: &str, models: &str| {
+            format!(r#"{{"name":"{name}","value":"sk-1","weight":1,"models":{models}}}"#)
+        };
+        let two = [
+            key("picky", r#"["*"],"blacklisted_models":["gpt-4o","private"]"#),
+            key("any", r#"["*"]"#),
+        ];
+        let providers = [
+            custom("allows", &key("k", r#"["Gpt-4o","private"]"#)),
+            custom("denies", &two.join(",")),
+            custom("renames", &key("k", r#"["*"],"aliases":{"Fast":"gpt-4o-mini"}"#)),
+            format!(r#""openai":{{"keys":[{KEY}]}}"#),
+        ];
+        let snapshot = build(&format!(r#"{{"providers":{{{}}}}}"#, providers.join(",")));
+        for (model, expected) in [
+            ("GPT-4o", &["allows", "openai"][..]),
+            ("gpt-4o-mini", &["openai"]),
+            ("private", &["allows"]),
+            ("fast", &["renames"]),
+            ("claude-4", &["allows", "denies", "renames"]),
+            ("nobodys", &[]),
+        ] {
+            let found: Vec<&str> = snapshot.resolve(model).map(|u| &*u.name).collect();
+            assert_eq!(found, expected, "{model}");
+            let listed = snapshot.upstreams.iter().filter(|u| u.lists_model(model));
+            assert_eq!(listed.map(|u| &*u.name).collect::<Vec<_>>(), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let snapshot = build(&format!(
+            r#"{{"providers":{{"openai":{{"keys":[{KEY}],
+                "network_config":{{"extra_headers":{{"x-team":"hidden-1"}}}},
+                "proxy_config":{{"type":"http","url":"http://proxy.example:1","username":"u","password":"hidden-2"}}}}}},
+              "governance":{{"virtual_keys":[{{"id":"vk-1","name":"n","value":"sk-bf-hidden-3"}}]}}}}"#
+        ));
+        assert!(snapshot.virtual_key("sk-bf-hidden-3").is_some());
+        let printed = format!("{snapshot:?}");
+        assert!(printed.contains("vk-1") && printed.contains("***"));
+        for secret in ["sk-1", "hidden-1", "hidden-2", "hidden-3"] {
+            assert!(!printed.contains(secret), "{secret}");
+        }
+    }
+
+    #[test]
+    fn endpoints_differ_by_all_that_decides_how_a_connection_is_made() {
+        let id = |proxy: &str| {
+            let snapshot = build(&format!(
+                r#"{{"providers":{{"openai":{{"keys":[{KEY}],"network_config":{{"base_url":"http://api.example"}},
+                    "proxy_config":{proxy}}}}}}}"#
+            ));
+            snapshot.upstream("openai").unwrap().endpoint.as_ref().unwrap().id
+        };
+        let proxies = [
+            r#"{"type":"none"}"#,
+            r#"{"type":"http","url":"http://proxy.example:1080"}"#,
+            r#"{"type":"http","url":"https://proxy.example:1080"}"#,
+            r#"{"type":"http","url":"https://proxy.example:1080",
+                "ca_cert_pem":"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"}"#,
+            r#"{"type":"http","url":"http://proxy.example:1080","username":"u","password":"p"}"#,
+            r#"{"type":"socks5","url":"socks5://proxy.example:1080"}"#,
+        ];
+        let ids: std::collections::BTreeSet<u64> = proxies.iter().map(|proxy| id(proxy)).collect();
+        assert_eq!(ids.len(), proxies.len());
+    }
+
+    #[test]
+    fn a_path_has_one_base_whatever_the_address_comes_from() {
+        let snapshot = build(
+            r#"{"providers":{
+              "mine":{"keys":[{"name":"k","value":"sk","models":["*"],"weight":1}],
+                "network_config":{"base_url":"http://127.0.0.1:1/base"},
+                "custom_provider_config":{"base_provider_type":"openai","request_path_overrides":{
+                  "chat_completion":"/chat","chat_completion_stream":"http://127.0.0.1:2/whole"}}},
+              "root":{"keys":[{"name":"k","value":"sk","models":["*"],"weight":1}],
+                "network_config":{"base_url":"http://127.0.0.1:1/base"},
+                "custom_provider_config":{"base_provider_type":"openai","request_path_overrides":{
+                  "chat_completion":"http://127.0.0.1:3/"}}},
+              "vllm":{"network_config":{"base_url":"http://127.0.0.1:4/shared"},"keys":[
+                {"name":"own","models":["*"],"weight":1,"vllm_key_config":{"url":"http://127.0.0.1:5/own"}},
+                {"name":"none","value":"sk","models":["*"],"weight":1}]}}}"#,
+        );
+        let destination = |provider: &str, operation, key: usize| {
+            let upstream = snapshot.upstream(provider).unwrap();
+            let service = upstream.service(operation)?;
+            let to = upstream.destination(service, upstream.keys.keys.get(key))?;
+            Some(format!("{}{}{}", to.endpoint.authority, to.base_path, to.path))
+        };
+        for (provider, operation, key, expected) in [
+            ("mine", Operation::ChatCompletion, 0, "127.0.0.1:1/base/chat"),
+            ("mine", Operation::ChatCompletionStream, 0, "127.0.0.1:2/whole"),
+            ("root", Operation::ChatCompletion, 0, "127.0.0.1:3/"),
+            ("root", Operation::ChatCompletionStream, 0, "127.0.0.1:1/base/v1/chat/completions"),
+            ("vllm", Operation::ChatCompletion, 0, "127.0.0.1:5/own/v1/chat/completions"),
+            ("vllm", Operation::ChatCompletion, 1, "127.0.0.1:4/shared/v1/chat/completions"),
+            ("vllm", Operation::ChatCompletion, 9, "127.0.0.1:4/shared/v1/chat/completions"),
+        ] {
+            let found = destination(provider, operation, key);
+            assert_eq!(found.as_deref(), Some(expected));
+        }
     }
 
     #[test]

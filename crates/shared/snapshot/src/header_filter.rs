@@ -7,7 +7,8 @@ pub struct HeaderFilter {
     deny: Vec<String>,
 }
 
-/// Headers that never go upstream on a caller's word, whatever the configuration says.
+/// Headers that never go upstream on a caller's word, whatever the configuration says. Nor do names
+/// that a server behind the provider could take for one of them.
 const NEVER: &[&str] = &[
     "proxy-authorization",
     "cookie",
@@ -36,9 +37,15 @@ const NEVER: &[&str] = &[
     "xi-api-key",
 ];
 
-/// Whether `name` (lower case) is one of the headers that never go upstream.
+/// Whether `name` is one of the headers that never go upstream, or looks like one: CGI and many
+/// frameworks read `content_length` as `content-length`. Only letters and digits count.
 pub fn is_never_forwarded(name: &str) -> bool {
-    NEVER.contains(&name)
+    NEVER.iter().any(|never| letters(never).eq(letters(name)))
+}
+
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    letters.map(|byte| byte.to_ascii_lowercase())
 }
 
 impl HeaderFilter {
@@ -102,5 +109,28 @@ mod tests {
             assert!(!filter.forwards(name), "{name}");
         }
         assert!(!filter.permits("y"));
+    }
+
+    #[test]
+    fn what_looks_like_framing_or_a_secret_stays_here() {
+        let (open, wide) = (filter(&[], &[]), filter(&["*"], &[]));
+        for name in [
+            "content_length",
+            "content-length ",
+            "contentlength",
+            "content.length",
+            "transfer_encoding",
+            "transfer-encoding\t",
+            "t-e",
+            "x_api_key",
+            "_host_",
+            "Content-Length",
+        ] {
+            assert!(is_never_forwarded(name), "{name}");
+            assert!(!open.permits(name) && !wide.forwards(name), "{name}");
+        }
+        for name in ["content-language", "x-content-length-hint", "hostname", "x-te"] {
+            assert!(open.permits(name) && wide.forwards(name), "{name}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! A provider's keys, ready for drawing one without a lock or an allocation.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::{Endpoint, Secret};
+use crate::{Endpoint, NameTable, Secret};
 
 /// Id and name of a provider key, shared with events and logs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub struct Key {
     pub auth_line: Secret,
     /// Weight as `int(weight × 100)`.
     pub weight: u32,
-    /// Model names as callers write them (lower case) to the model id on the wire.
-    pub aliases: HashMap<Box<str>, Arc<str>>,
+    /// Model names as callers write them to the model id on the wire.
+    pub aliases: NameTable<Arc<str>>,
     /// Set where the address is part of the key (ollama, sgl, vllm).
     pub endpoint: Option<KeyEndpoint>,
 }
@@ -41,10 +41,7 @@ pub struct KeyEndpoint {
 impl Key {
     /// The model id on the wire for the model name the caller used.
     pub fn alias<'a>(&'a self, model: &str) -> Option<&'a Arc<str>> {
-        if self.aliases.is_empty() {
-            return None;
-        }
-        self.aliases.get(model.to_ascii_lowercase().as_str())
+        self.aliases.get(model)
     }
 }
 
@@ -53,10 +50,12 @@ impl Key {
 pub struct KeyTable {
     /// Every usable key, sorted as configured.
     pub keys: Vec<Key>,
-    /// Pools of models that some key names in an allow-list or a deny-list (lower case).
-    by_model: HashMap<Box<str>, Pool>,
+    /// Pools of models that some key names in an allow-list or a deny-list.
+    by_model: NameTable<Pool>,
     /// Pool of every other model: the keys that allow all.
     other: Pool,
+    /// Models that some key names to serve them: in its allow-list, or as an alias.
+    listed: NameTable<()>,
 }
 
 /// Keys that may serve a model, with their weights summed up.
@@ -71,31 +70,43 @@ pub struct Pool {
 impl KeyTable {
     /// Builds the pools from each key's model filter.
     pub(crate) fn new(keys: Vec<(Key, ModelFilter)>) -> Self {
-        let named = keys.iter().flat_map(|(_, filter)| filter.named());
-        let mut by_model: HashMap<Box<str>, Pool> = HashMap::new();
-        for model in named {
-            by_model.entry(model.into()).or_insert_with(|| Pool::of(&keys, Some(model)));
-        }
+        let named: BTreeSet<&str> = keys.iter().flat_map(|(_, filter)| filter.named()).collect();
+        let pool = |model: &str| (model.into(), Pool::of(&keys, Some(model)));
+        let by_model = named.into_iter().map(pool).collect();
+        let listed = keys.iter().flat_map(|(key, filter)| listed_by(key, filter)).collect();
         let other = Pool::of(&keys, None);
-        Self { keys: keys.into_iter().map(|(key, _)| key).collect(), by_model, other }
+        Self { keys: keys.into_iter().map(|(key, _)| key).collect(), by_model, other, listed }
     }
 
     /// The keys that may serve `model`, matched without regard to case.
     pub fn pool(&self, model: &str) -> &Pool {
-        if self.by_model.is_empty() {
-            return &self.other;
-        }
-        let known = self.by_model.get(model).or_else(|| {
-            let has_upper = model.bytes().any(|byte| byte.is_ascii_uppercase());
-            has_upper.then(|| self.by_model.get(model.to_ascii_lowercase().as_str())).flatten()
-        });
-        known.unwrap_or(&self.other)
+        self.by_model.get(model).unwrap_or(&self.other)
     }
 
-    /// Models named in allow-lists: what a bare model name is resolved against.
-    pub fn named_models(&self) -> impl Iterator<Item = &str> {
-        self.by_model.iter().filter(|(_, pool)| !pool.is_empty()).map(|(model, _)| &**model)
+    /// No list says which key serves which model.
+    pub fn is_unrestricted(&self) -> bool {
+        self.by_model.is_empty()
     }
+
+    /// Models that some key may serve and names, in its allow-list or as an alias (lower case).
+    pub fn named_models(&self) -> impl Iterator<Item = &str> {
+        self.listed.names()
+    }
+
+    /// Whether `model` is one of [`Self::named_models`].
+    pub fn names_model(&self, model: &str) -> bool {
+        self.listed.contains(model)
+    }
+}
+
+/// The models that a key says it serves. What its deny-list holds is not among them.
+fn listed_by<'k>(
+    key: &'k Key,
+    filter: &'k ModelFilter,
+) -> impl Iterator<Item = (Box<str>, ())> + 'k {
+    let allowed = filter.allowed.iter().flatten().map(String::as_str);
+    let names = allowed.chain(key.aliases.names());
+    names.filter(|name| filter.allows(Some(name))).map(|name| (name.into(), ()))
 }
 
 impl Pool {
@@ -202,7 +213,7 @@ mod tests {
             label: Arc::default(),
             auth_line: Secret::default(),
             weight,
-            aliases: HashMap::new(),
+            aliases: NameTable::default(),
             endpoint: None,
         }
     }
@@ -263,6 +274,23 @@ mod tests {
         ]);
         assert_eq!(table.pool("GPT-4o").members(), [0]);
         assert_eq!(table.pool("other").members(), [1]);
+    }
+
+    #[test]
+    fn a_model_is_listed_by_a_key_that_names_and_serves_it() {
+        let alias = |name: &str| {
+            let aliases = [(name.into(), Arc::from("model-id"))].into_iter().collect();
+            Key { aliases, ..key(1) }
+        };
+        let table = KeyTable::new(vec![
+            (key(1), filter(Some(&["allowed", "both"]), Some(&["both"]))),
+            (key(1), filter(None, Some(&["denied"]))),
+            (alias("known"), filter(None, Some(&[]))),
+            (alias("not-allowed"), filter(Some(&["allowed"]), Some(&[]))),
+            (alias("refused"), filter(None, None)),
+        ]);
+        assert_eq!(table.named_models().collect::<Vec<_>>(), ["allowed", "known"]);
+        assert!(table.names_model("Allowed") && !table.names_model("denied"));
     }
 
     #[test]

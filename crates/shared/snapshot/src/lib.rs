@@ -11,11 +11,18 @@ mod client;
 mod cors;
 mod endpoint;
 mod header_filter;
+mod kept;
 mod keys;
+mod models;
+mod names;
 mod upstream;
+mod virtual_keys;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use crate::models::Models;
+use crate::virtual_keys::VirtualKeys;
 
 pub use build::Builder;
 pub use client::Client;
@@ -24,7 +31,9 @@ pub use cors::{Allowed, Cors};
 pub use endpoint::{Address, Endpoint, ProxyHop, ProxyKind, Resolved, Tls};
 pub use header_filter::{HeaderFilter, is_never_forwarded};
 pub use keys::{Key, KeyEndpoint, KeyLabel, KeyTable, Pool};
-pub use upstream::{HeaderLine, KeyHeader, Retry, Service, Upstream};
+pub use names::NameTable;
+pub use upstream::{Destination, HeaderLine, KeyHeader, Retry, Service, Upstream};
+pub use virtual_keys::VirtualKey;
 
 /// Everything a worker needs to know to serve requests.
 #[derive(Debug)]
@@ -37,19 +46,10 @@ pub struct Snapshot {
     by_name: HashMap<Box<str>, usize>,
     /// The control plane: just another upstream.
     pub control: Arc<Endpoint>,
-    /// Values of active virtual keys.
-    virtual_keys: HashMap<Box<str>, Arc<VirtualKey>>,
-}
-
-/// A caller's credential issued by the gateway.
-#[derive(Debug)]
-pub struct VirtualKey {
-    /// Id in the configuration.
-    pub id: String,
-    /// Name for people.
-    pub name: String,
-    /// Refused when false.
-    pub is_active: bool,
+    /// Providers by the models they list.
+    models: Models,
+    /// Virtual keys by value, inactive ones too.
+    virtual_keys: VirtualKeys,
 }
 
 impl Snapshot {
@@ -65,6 +65,15 @@ impl Snapshot {
             Some((left, right)) if self.is_provider_name(left) => (Some(left), right),
             _ => (None, model),
         }
+    }
+
+    /// The providers that a model name without a provider can mean, sorted by name: those with a key
+    /// that names the model, and those whose own models look like it.
+    pub fn resolve<'s>(
+        &'s self,
+        model: &'s str,
+    ) -> impl Iterator<Item = &'s Arc<Upstream>> + Clone {
+        self.models.resolve(model)
     }
 
     /// The virtual key with that value.

@@ -7,7 +7,7 @@ use dialect::{Dialect, OpenAiTarget, Operation};
 use meter::Gate;
 use provider::BodyRules;
 
-use crate::{Endpoint, KeyTable};
+use crate::{Endpoint, Key, KeyTable};
 
 /// One provider, compiled from its row in the provider table and its configuration.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Upstream {
     pub services: Vec<Option<Service>>,
     /// Where to connect to; `None` when every key brings its own address.
     pub endpoint: Option<Arc<Endpoint>>,
+    /// Path in front of every operation's at that address, without a slash at the end.
+    pub base_path: Box<str>,
     /// Its keys.
     pub keys: KeyTable,
     /// Requests go out without a key.
@@ -30,6 +32,8 @@ pub struct Upstream {
     pub body: &'static BodyRules,
     /// What its OpenAI-shaped requests may say, for translated ones.
     pub openai: OpenAiTarget,
+    /// Its streams tell their usage only when asked to.
+    pub tells_usage_when_asked: bool,
     /// `openai_config.disable_store`: `"store":false` is forced.
     pub disable_store: bool,
     /// Patterns of model names that belong to this provider.
@@ -53,10 +57,21 @@ pub struct Upstream {
 pub struct Service {
     /// Wire format.
     pub dialect: Dialect,
-    /// Path, with the base path in front unless the address belongs to the key.
+    /// Path below the base path; the whole path where `endpoint` is set.
     pub path: Box<str>,
     /// Set when `request_path_overrides` names a full URL.
     pub endpoint: Option<Arc<Endpoint>>,
+}
+
+/// Where a request goes. `base_path` followed by `path` is the whole path.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'s> {
+    /// Where to connect to.
+    pub endpoint: &'s Arc<Endpoint>,
+    /// Path of the server's root; may be empty, and has no slash at the end.
+    pub base_path: &'s str,
+    /// Path of the operation below it, with leading slash.
+    pub path: &'s str,
 }
 
 /// A header line ready for the wire.
@@ -115,13 +130,33 @@ impl Upstream {
         self.services.get(operation as usize)?.as_ref()
     }
 
+    /// Where a request for `service` with `key` goes: a URL given for the operation comes first, then
+    /// the address of the key, then the provider's. None where there is no address.
+    pub fn destination<'s>(
+        &'s self,
+        service: &'s Service,
+        key: Option<&'s Key>,
+    ) -> Option<Destination<'s>> {
+        let path = &*service.path;
+        if let Some(endpoint) = &service.endpoint {
+            return Some(Destination { endpoint, base_path: "", path });
+        }
+        if let Some(own) = key.and_then(|key| key.endpoint.as_ref()) {
+            return Some(Destination { endpoint: &own.endpoint, base_path: &own.base_path, path });
+        }
+        let endpoint = self.endpoint.as_ref()?;
+        Some(Destination { endpoint, base_path: &self.base_path, path })
+    }
+
     /// Whether a model name without a provider belongs here: a key names it, or it looks like one
     /// of the provider's own.
     pub fn lists_model(&self, model: &str) -> bool {
-        let lower = model.to_ascii_lowercase();
-        self.keys.named_models().any(|named| named == lower)
-            || self.keys.keys.iter().any(|key| key.aliases.contains_key(lower.as_str()))
-            || self.models.iter().any(|pattern| provider::matches(pattern, model))
+        self.keys.names_model(model) || self.claims_model(model)
+    }
+
+    /// Whether a model name looks like one of the provider's own.
+    pub(crate) fn claims_model(&self, model: &str) -> bool {
+        self.models.iter().any(|pattern| provider::matches(pattern, model))
     }
 }
 

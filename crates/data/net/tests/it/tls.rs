@@ -149,6 +149,26 @@ fn both_versions_work_towards_clients() {
 }
 
 #[test]
+fn a_client_that_sends_too_slowly_is_told_so_over_tls() {
+    let certificates = certificates();
+    for driver in DRIVERS {
+        let tls = ServerTls::from_pem(
+            certificates.certificate_pem.as_bytes(),
+            certificates.key_pem.as_bytes(),
+        );
+        let settings = Settings { tls: Some(tls.unwrap()), ..on(driver) };
+        let rig = Rig::start(settings, |_| Serve(refuse_late));
+        let name = ServerName::try_from("localhost").unwrap();
+        let session = ClientConnection::new(certificates.client(&VERSIONS), name).unwrap();
+        let mut client = StreamOwned::new(session, rig.connect());
+        client.write_all(b"GET / HT").unwrap();
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).unwrap();
+        assert_eq!(received, b"too slow", "{driver:?}");
+    }
+}
+
+#[test]
 fn a_server_may_speak_first() {
     let certificates = certificates();
     async fn greet(mut connection: Connection) {

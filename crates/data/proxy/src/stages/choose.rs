@@ -95,12 +95,14 @@ fn resolve<'r>(
     operation: Operation,
     fallbacks: &[String],
 ) -> Result<Targets<'r>, Reject> {
-    let serves =
-        |upstream: &Upstream| upstream.service(operation).is_some() && upstream.lists_model(model);
-    let upstreams = snapshot.upstreams.iter().map(|upstream| &**upstream);
+    let candidates = snapshot
+        .resolve(model)
+        .map(|upstream| &**upstream)
+        .filter(|upstream| upstream.service(operation).is_some());
     let hint = family.provider_hint();
-    let own = upstreams.clone().find(|upstream| Some(&*upstream.name) == hint && serves(upstream));
-    let others = upstreams.filter(|upstream| Some(&*upstream.name) != hint && serves(upstream));
+    let is_own = |upstream: &&Upstream| Some(&*upstream.name) == hint;
+    let own = candidates.clone().find(is_own);
+    let others = candidates.filter(|upstream| !is_own(upstream));
     let mut found = own.into_iter().chain(others).map(|upstream| Target {
         upstream: Ok(upstream),
         model: model.into(),

@@ -468,8 +468,7 @@ impl Start {
 /// Status of an error that came as the first event under status 200.
 #[cold]
 fn first_event_error(dialect: Dialect, data: &[u8]) -> Reject {
-    let status = dialect::read_error(dialect, 500, data).status;
-    let status = if (400..600).contains(&status) { status } else { 500 };
+    let status = dialect::read_stream_error(dialect, data).status;
     let reply = ProviderError {
         dialect,
         body: data.to_vec(),

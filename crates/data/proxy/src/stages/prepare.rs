@@ -8,8 +8,7 @@ use std::ops::Range;
 
 use dialect::{Dialect, Notes, RequestOptions};
 use net::Buffer;
-use snapshot::{Endpoint, HeaderFilter, Key, Service, Upstream};
-use std::sync::Arc;
+use snapshot::{Destination, HeaderFilter, Key, Service, Upstream};
 use wire::RequestHead;
 
 use super::peek::{Member, peek};
@@ -63,12 +62,9 @@ impl Outbound {
 }
 
 impl<'r> Attempt<'r> {
-    /// Where to connect to.
-    pub(crate) fn endpoint(&self) -> Result<&'r Arc<Endpoint>, Reject> {
-        let of_key = self.key.and_then(|key| key.endpoint.as_ref()).map(|own| &own.endpoint);
-        let endpoint =
-            self.service.endpoint.as_ref().or(of_key).or(self.upstream.endpoint.as_ref());
-        endpoint.ok_or_else(|| {
+    /// Where to connect to, and under which path.
+    pub(crate) fn destination(&self) -> Result<Destination<'r>, Reject> {
+        self.upstream.destination(self.service, self.key).ok_or_else(|| {
             let message = format!("provider {} has no base URL", self.upstream.name);
             Reject::new(Kind::ProviderUnknown, message)
         })
@@ -81,13 +77,16 @@ pub(crate) fn prepare(
     attempt: &Attempt<'_>,
     edits: &mut Edits,
 ) -> Result<Outbound, Reject> {
-    let endpoint = attempt.endpoint()?;
+    let destination = attempt.destination()?;
     let target = attempt.service.dialect;
     if target == source.dialect {
         edits.clear();
         let body = Body { text: source.body, members: source.members };
         splice(source, attempt, &body, edits);
-        return Ok(Outbound { bytes: write(source, attempt, endpoint, &body, edits), notes: None });
+        return Ok(Outbound {
+            bytes: write(source, attempt, &destination, &body, edits),
+            notes: None,
+        });
     }
     if source.total_bytes.is_some() {
         let message = "the request body is too large to be translated for this provider";
@@ -101,7 +100,7 @@ pub(crate) fn prepare(
     let rules = attempt.upstream.body;
     body_rules::apply(rules, attempt.model, body.text, body.members, edits);
     force_store_off(attempt, &body, edits);
-    Ok(Outbound { bytes: write(source, attempt, endpoint, &body, edits), notes: Some(notes) })
+    Ok(Outbound { bytes: write(source, attempt, &destination, &body, edits), notes: Some(notes) })
 }
 
 /// A JSON object with its members.
@@ -218,7 +217,7 @@ fn translate(
 fn write(
     source: &Source<'_>,
     attempt: &Attempt<'_>,
-    endpoint: &Endpoint,
+    destination: &Destination<'_>,
     body: &Body<'_>,
     edits: &mut Edits,
 ) -> Buffer {
@@ -227,7 +226,7 @@ fn write(
     // The part of a streamed body that is still to come goes out as it is.
     let unread = source.total_bytes.map_or(0, |total| total - source.body.len() as u64);
     let mut out = Buffer::with_capacity(HEAD_BYTES_USUAL + here);
-    write_head(source, attempt, endpoint, here as u64 + unread, &mut out);
+    write_head(source, attempt, destination, here as u64 + unread, &mut out);
     edits.apply(body.text, body.members, &mut |piece| out.extend_from_slice(piece));
     out
 }
@@ -238,17 +237,15 @@ const HEAD_BYTES_USUAL: usize = 1024;
 fn write_head(
     source: &Source<'_>,
     attempt: &Attempt<'_>,
-    endpoint: &Endpoint,
+    destination: &Destination<'_>,
     body_len: u64,
     out: &mut Buffer,
 ) {
     out.extend_from_slice(b"POST ");
-    if let Some(own) = attempt.key.and_then(|key| key.endpoint.as_ref()) {
-        out.extend_from_slice(own.base_path.as_bytes());
-    }
-    out.extend_from_slice(attempt.service.path.as_bytes());
+    out.extend_from_slice(destination.base_path.as_bytes());
+    out.extend_from_slice(destination.path.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    out.extend_from_slice(endpoint.authority.as_bytes());
+    out.extend_from_slice(destination.endpoint.authority.as_bytes());
     out.extend_from_slice(b"\r\ncontent-type: application/json\r\n");
     let auth_line = match (attempt.direct_key, attempt.key) {
         (Some(line), _) => line,

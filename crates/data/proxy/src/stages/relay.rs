@@ -33,16 +33,14 @@ pub(crate) struct Manners<'r> {
     pub(crate) silence_max: Duration,
     /// Makes an id for a translated reply that came without one.
     pub(crate) number: u64,
-    /// The caller asked for usage inside its stream.
-    pub(crate) wants_usage: bool,
+    /// The provider tells the usage of its streams only because the gateway asks for it.
+    pub(crate) hides_usage: bool,
 }
 
 impl Manners<'_> {
     /// On drop-in routes a stream has what the provider would have sent to the caller.
     fn filter(&self) -> Option<stream::UsageFilter> {
-        let is_meant = self.upstream_dialect == Dialect::OpenAiChat
-            && self.family.is_drop_in()
-            && !self.wants_usage;
+        let is_meant = self.family.is_drop_in() && self.hides_usage;
         is_meant.then(stream::UsageFilter::new)
     }
 }

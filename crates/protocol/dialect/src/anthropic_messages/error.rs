@@ -1,7 +1,7 @@
 //! Errors of the messages dialect: a closed list of types.
 
 use crate::canonical::ErrorReply;
-use crate::error_shape::{self, ErrorFields, scalar};
+use crate::error_shape::{self, ErrorFields, scalar, status};
 use crate::json::{Object, Raw};
 use crate::sse;
 
@@ -25,6 +25,11 @@ pub(crate) fn read_error(status: u16, body: &[u8]) -> ErrorReply<'_> {
     error_shape::read_error(status, body, read_object)
 }
 
+/// Reads the data of an event that reports an error.
+pub(crate) fn read_stream_error(data: &[u8]) -> ErrorReply<'_> {
+    error_shape::read_stream_error(data, read_object)
+}
+
 /// Reads `{"type":"error","error":{"type","message"}}`.
 pub(super) fn read_object<'a>(root: Raw<'a>) -> ErrorFields<'a> {
     let inner = root.member("error").filter(|inner| inner.is_object()).unwrap_or(root);
@@ -33,6 +38,7 @@ pub(super) fn read_object<'a>(root: Raw<'a>) -> ErrorFields<'a> {
         kind: scalar(inner, "type").filter(|kind| kind != "error" && kind != "message"),
         code: scalar(inner, "code"),
         param: scalar(inner, "param"),
+        status: status(inner, root),
         message: scalar(inner, "message").or_else(beside).or_else(|| scalar(root, "detail")),
     }
 }

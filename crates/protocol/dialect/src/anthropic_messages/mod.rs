@@ -8,7 +8,7 @@ mod request;
 mod stream;
 mod usage;
 
-pub(crate) use error::{read_error, write_error, write_stream_error};
+pub(crate) use error::{read_error, read_stream_error, write_error, write_stream_error};
 pub(crate) use reply::{read_reply, write_reply};
 pub(crate) use request::{read_request, write_request};
 pub(crate) use stream::{StreamReader, StreamWriter};

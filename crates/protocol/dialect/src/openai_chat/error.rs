@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::canonical::ErrorReply;
-use crate::error_shape::{self, ErrorFields, scalar};
+use crate::error_shape::{self, ErrorFields, scalar, status};
 use crate::json::{Object, Raw};
 use crate::sse;
 
@@ -11,6 +11,22 @@ use crate::sse;
 /// these, text, or a page of HTML.
 pub(crate) fn read_error(status: u16, body: &[u8]) -> ErrorReply<'_> {
     error_shape::read_error(status, body, read_object)
+}
+
+/// Reads the data of an event that reports an error, for the whole answer or for one choice.
+pub(crate) fn read_stream_error(data: &[u8]) -> ErrorReply<'_> {
+    error_shape::read_stream_error(data, read_event)
+}
+
+fn read_event<'a>(root: Raw<'a>) -> ErrorFields<'a> {
+    let of_choice = || {
+        let choices = root.member("choices")?;
+        choices.elements().find_map(|choice| choice.member("error").filter(|it| it.is_object()))
+    };
+    match root.member("error") {
+        Some(_) => read_object(root),
+        None => read_object(of_choice().unwrap_or(root)),
+    }
 }
 
 /// Reads an error object, and what stands beside it.
@@ -21,6 +37,7 @@ pub(super) fn read_object<'a>(root: Raw<'a>) -> ErrorFields<'a> {
         kind: scalar(inner, "type").or_else(|| scalar(root, "type").filter(|kind| kind != "error")),
         code: scalar(inner, "code").or_else(|| scalar(root, "code")),
         param: scalar(inner, "param"),
+        status: status(inner, root),
         message: scalar(inner, "message")
             .or_else(beside)
             .or_else(|| detail(inner))

@@ -6,7 +6,7 @@ use crate::anthropic_messages::reply::stop_of_reason;
 use crate::anthropic_messages::usage::read_usage;
 use crate::canonical::{Citation, Delta, Event, Reasoning, Start, Usage};
 use crate::error::{Error, What};
-use crate::error_shape::read_stream_error;
+use crate::error_shape::read_stream_error_at;
 use crate::fields;
 use crate::json::{Raw, Text};
 
@@ -59,7 +59,7 @@ impl StreamReader {
         }
         if is_error || data.member("error").is_some() {
             self.is_done = true;
-            return emit(Event::Error(read_stream_error(data, read_object)));
+            return emit(Event::Error(read_stream_error_at(data, read_object)));
         }
         let kind = fields::lenient_text(data, "type").unwrap_or_default();
         match &*kind.plain() {

@@ -2,7 +2,7 @@
 
 use crate::canonical::{Delta, Event, PartKind, Reasoning, Start, Usage};
 use crate::error::{Error, What};
-use crate::error_shape::read_stream_error;
+use crate::error_shape::read_stream_error_at;
 use crate::fields;
 use crate::json::{Raw, Text};
 use crate::openai_chat::error::read_object;
@@ -58,7 +58,7 @@ impl StreamReader {
         }
         if is_error || chunk.member("error").is_some() || is_bare_error(chunk) {
             self.is_done = true;
-            return emit(Event::Error(read_stream_error(chunk, read_object)));
+            return emit(Event::Error(read_stream_error_at(chunk, read_object)));
         }
         let choices = chunk.member("choices");
         if !self.has_started && choices.is_some_and(|choices| choices.elements().next().is_some()) {
@@ -67,7 +67,7 @@ impl StreamReader {
         for choice in choices.iter().flat_map(|choices| choices.elements()) {
             if let Some(error) = choice.member("error").filter(|error| error.is_object()) {
                 self.is_done = true;
-                return emit(Event::Error(read_stream_error(error, read_object)));
+                return emit(Event::Error(read_stream_error_at(error, read_object)));
             }
             self.choice(choice, emit)?;
         }
