@@ -36,6 +36,10 @@ pub(crate) const MODEL_BYTES_MAX: usize = 512;
 /// announcement alone takes no memory.
 pub(crate) const BODY_RESERVE_BYTES: usize = 256 * 1024;
 
+/// Each time the room is full there is so many times more of it: two steps to 64 MiB, so that the
+/// copies add up to little.
+pub(crate) const BODY_RESERVE_GROWTH: usize = 16;
+
 /// Largest body passed on to the control plane.
 pub(crate) const CONTROL_BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 

@@ -9,7 +9,8 @@ use snapshot::Client;
 use wire::{BodyLength, BodyReader, HeadErrorKind, HeadLimits, Progress, RequestHead};
 
 use crate::limits::{
-    BODY_BYTES_PER_SECOND_MIN, BODY_PREFIX_BYTES, BODY_RESERVE_BYTES, HEADERS_MAX,
+    BODY_BYTES_PER_SECOND_MIN, BODY_PREFIX_BYTES, BODY_RESERVE_BYTES, BODY_RESERVE_GROWTH,
+    HEADERS_MAX,
 };
 use crate::reject::{Kind, Reject};
 
@@ -140,10 +141,13 @@ async fn fixed(
     let held = usize::try_from(held).map_err(|_| too_large(settings.body_bytes_max))?;
     let total = head_len + held;
     if client.input().len() < total {
-        let room = total.min(head_len + BODY_RESERVE_BYTES);
-        client.reserve_input(room).map_err(|_| memory_spent())?;
         let mut pace = Pace::new(settings.body_timeout);
+        let mut room = 0;
         while client.input().len() < total {
+            if client.input().len() >= room {
+                room = total.min(head_len + BODY_RESERVE_BYTES.max(room * BODY_RESERVE_GROWTH));
+                client.reserve_input(room).map_err(|_| memory_spent())?;
+            }
             pace.receive(client).await?;
         }
     }
