@@ -31,6 +31,37 @@ pub fn events(input: &[u8]) {
     check(Stream::Sse, input);
 }
 
+/// One JSON object: whatever a full parser accepts is accepted, with as many members, each of them
+/// a key and a value that the parser reads alone.
+pub fn members(input: &[u8]) {
+    let mut walk = dialect::Members::of(input);
+    let mut found = Vec::new();
+    let is_object = loop {
+        match walk.next_member() {
+            Ok(Some(member)) => found.push(member),
+            Ok(None) => break true,
+            Err(dialect::Invalid) => break false,
+        }
+    };
+    let mut end = 0;
+    for member in &found {
+        assert!(end < member.key.start && member.key.end < member.value.start, "out of order");
+        assert!(input[member.value.clone()].trim_ascii().len() == member.value.len());
+        end = member.value.end;
+    }
+    let parsed: Result<serde_json::Map<String, serde_json::Value>, _> =
+        serde_json::from_slice(input);
+    if let Ok(object) = parsed {
+        assert!(is_object, "refused what is an object");
+        // A name that is repeated counts once for the parser.
+        assert!(found.len() >= object.len());
+        for member in &found {
+            let value = serde_json::from_slice::<serde_json::Value>(&input[member.value.clone()]);
+            assert!(value.is_ok(), "a member's value is no value");
+        }
+    }
+}
+
 fn check(stream: Stream, input: &[u8]) {
     let uncut = stream.read(input, &[]);
     let cuts = some_cuts(input);

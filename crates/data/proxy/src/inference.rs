@@ -295,7 +295,12 @@ async fn try_once(
                     .map(|reply| (reply, extra_fields))
             }
         };
-        call.account.upstream_us += sending.elapsed().as_micros() as u64;
+        let own = match &opened {
+            Ok((Reply::Ready(ready), _)) => ready.own,
+            _ => Duration::ZERO,
+        };
+        call.account.upstream_us += (sending.elapsed().saturating_sub(own)).as_micros() as u64;
+        call.account.stages.reply_ns += own.as_nanos() as u64;
         return opened;
     }
     Err(closed_again())

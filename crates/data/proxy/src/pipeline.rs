@@ -348,7 +348,7 @@ fn settle(
 ) -> Next {
     account.seen = relayed.seen;
     account.upstream_us += relayed.upstream_us;
-    account.stages.reply_ns = relayed.own_ns;
+    account.stages.reply_ns += relayed.own_ns;
     outline.response_bytes = relayed.response_bytes;
     outline.status = relayed.status;
     if let Some(failure) = &relayed.failure {

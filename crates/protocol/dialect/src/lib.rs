@@ -20,6 +20,7 @@ mod error_shape;
 mod event_class;
 mod fields;
 mod json;
+mod members;
 mod openai_chat;
 mod operation;
 mod options;
@@ -32,6 +33,7 @@ pub use canonical::{ErrorReply, Usage};
 pub use error::{Error, What};
 pub use event_class::{EventClass, event_class};
 pub use json::{DEPTH_MAX, DOCUMENT_BYTES_MAX};
+pub use members::{Invalid, Member, Members};
 pub use operation::Operation;
 pub use options::{
     AnthropicTarget, Notes, OpenAiTarget, ReasoningReplay, ReplyOptions, RequestOptions,

@@ -84,6 +84,8 @@ pub(crate) struct Ready {
     pub(crate) raw: Option<Vec<u8>>,
     /// The whole request was sent before the reply came.
     pub(crate) is_request_sent: bool,
+    /// Time spent on translating it.
+    pub(crate) own: Duration,
 }
 
 /// Looks at the reply whose head has arrived. `client` is only asked whether it is still there.
@@ -296,6 +298,7 @@ async fn collect_reply(
         return Err(Reject::new(Kind::BadReply, "empty response received from provider"));
     }
     let raw = expectation.shows_raw.then(|| received.to_vec());
+    let translating = Instant::now();
     let (body, usage, content_type) = match &expectation.notes {
         Some(notes) => {
             let (body, usage) = translate(received, notes, &expectation)?;
@@ -308,7 +311,8 @@ async fn collect_reply(
         }
     };
     let header_lines = collected.header_lines;
-    Ok(Reply::Ready(Ready { body, content_type, usage, header_lines, raw, is_request_sent }))
+    let own = translating.elapsed();
+    Ok(Reply::Ready(Ready { body, content_type, usage, header_lines, raw, is_request_sent, own }))
 }
 
 fn translate(

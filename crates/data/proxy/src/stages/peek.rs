@@ -1,13 +1,11 @@
 //! Stage 4: body → [`Ask`]: model, streaming and fallbacks from one validating pass, no tree.
 
-mod members;
-
 use std::borrow::Cow;
 use std::ops::Range;
 
+use dialect::Members;
 use sonic_rs::{JsonValueTrait, LazyValue};
 
-use self::members::{Found, Members};
 use crate::limits::{FALLBACKS_MAX, MEMBERS_MAX, MODEL_BYTES_MAX};
 use crate::reject::{Kind, Reject};
 
@@ -55,7 +53,7 @@ fn scan<'b>(body: &'b [u8], members: &mut Vec<Member>) -> Result<(Ask<'b>, bool)
     let mut ask = Ask::default();
     let mut found = Members::of(body);
     loop {
-        match found.next() {
+        match found.next_member() {
             Ok(None) => return Ok((ask, std::str::from_utf8(body).is_ok())),
             Err(_) => return Ok((ask, false)),
             Ok(Some(_)) if members.len() == MEMBERS_MAX => return Err(too_many_members()),
@@ -68,7 +66,7 @@ fn scan<'b>(body: &'b [u8], members: &mut Vec<Member>) -> Result<(Ask<'b>, bool)
     }
 }
 
-fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &Found) -> Result<(), Reject> {
+fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &dialect::Member) -> Result<(), Reject> {
     let key = body.get(member.key.clone()).unwrap_or_default();
     let unescaped = member.is_escaped.then(|| unescape(body, member)).flatten();
     let value = body.get(member.value.clone()).unwrap_or_default();
@@ -105,7 +103,7 @@ fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &Found) -> Result<(), Rej
 
 /// A key that is written with escapes, without them.
 #[cold]
-fn unescape(body: &[u8], member: &Found) -> Option<String> {
+fn unescape(body: &[u8], member: &dialect::Member) -> Option<String> {
     let quoted = body.get(member.key.start.checked_sub(1)?..=member.key.end)?;
     sonic_rs::from_slice(quoted).ok()
 }

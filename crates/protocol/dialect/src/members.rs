@@ -5,44 +5,61 @@
 
 use std::ops::Range;
 
-/// Arrays and objects may be nested this deep: one bit per level.
-pub(crate) const DEPTH_MAX: u32 = 128;
+use crate::json::DEPTH_MAX;
+
+/// One bit per level says what is open.
+const _: () = assert!(DEPTH_MAX <= u128::BITS as usize);
 
 /// A member as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub struct Member {
     /// The key without its quotes.
-    pub(super) key: Range<usize>,
+    pub key: Range<usize>,
     /// The key is written with escapes.
-    pub(super) is_escaped: bool,
-    pub(super) value: Range<usize>,
+    pub is_escaped: bool,
+    /// The value, without the white space around it.
+    pub value: Range<usize>,
 }
 
 /// Walks over the members of one object.
-pub(super) struct Members<'b> {
+///
+/// ```
+/// let body = br#"{"model": "m", "stream": true}"#;
+/// let mut members = dialect::Members::of(body);
+/// let first = members.next_member().unwrap().unwrap();
+/// assert_eq!(&body[first.key], b"model");
+/// assert_eq!(&body[first.value], br#""m""#);
+/// ```
+#[derive(Debug)]
+pub struct Members<'b> {
     body: &'b [u8],
     at: usize,
     state: State,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Start,
     Inside,
     End,
 }
 
-/// The body is not one JSON object.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Invalid;
+/// The body is not one JSON object, or nested too deeply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalid;
 
 impl<'b> Members<'b> {
-    pub(super) fn of(body: &'b [u8]) -> Self {
+    /// The members of `body`. That it is UTF-8 is for the caller to check.
+    pub fn of(body: &'b [u8]) -> Self {
         Self { body, at: 0, state: State::Start }
     }
 
     /// The next member; `None` at the end of the body, which then was one object and nothing else.
-    pub(super) fn next(&mut self) -> Result<Option<Found>, Invalid> {
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] where the syntax is broken. Members before that place have been given out.
+    pub fn next_member(&mut self) -> Result<Option<Member>, Invalid> {
         let mut scan = Scan { body: self.body, at: self.at };
         scan.space();
         match (self.state, scan.take()?) {
@@ -63,10 +80,10 @@ impl<'b> Members<'b> {
         scan.value()?;
         let value = start..scan.at;
         (self.at, self.state) = (scan.at, State::Inside);
-        Ok(Some(Found { key, is_escaped, value }))
+        Ok(Some(Member { key, is_escaped, value }))
     }
 
-    fn end(&mut self, mut scan: Scan<'b>) -> Result<Option<Found>, Invalid> {
+    fn end(&mut self, mut scan: Scan<'b>) -> Result<Option<Member>, Invalid> {
         scan.space();
         (self.at, self.state) = (scan.at, State::End);
         if scan.peek().is_none() { Ok(None) } else { Err(Invalid) }
@@ -109,7 +126,7 @@ impl Scan<'_> {
 
     /// One value of any kind. No recursion: the kinds of the open containers are bits.
     fn value(&mut self) -> Result<(), Invalid> {
-        let (mut depth, mut objects) = (0_u32, 0_u128);
+        let (mut depth, mut objects) = (0_usize, 0_u128);
         loop {
             self.space();
             let opened = match self.take()? {
@@ -148,7 +165,7 @@ impl Scan<'_> {
     }
 
     /// Moves past closing brackets and a comma; `true` when no container is open any more.
-    fn close(&mut self, depth: &mut u32, objects: &mut u128) -> Result<bool, Invalid> {
+    fn close(&mut self, depth: &mut usize, objects: &mut u128) -> Result<bool, Invalid> {
         while *depth > 0 {
             self.space();
             let is_object = *objects & 1 == 1;
@@ -251,7 +268,7 @@ mod tests {
     fn accepts(body: &[u8]) -> bool {
         let mut members = Members::of(body);
         loop {
-            match members.next() {
+            match members.next_member() {
                 Ok(Some(_)) => {}
                 Ok(None) => return true,
                 Err(Invalid) => return false,
@@ -269,7 +286,7 @@ mod tests {
             {
                 let mut mutated = body.to_vec();
                 mutated[at] = byte;
-                let expected = sonic_rs::from_slice::<sonic_rs::Value>(&mutated).is_ok();
+                let expected = serde_json::from_slice::<serde_json::Value>(&mutated).is_ok();
                 assert_eq!(accepts(&mutated), expected, "{}", String::from_utf8_lossy(&mutated));
             }
         }
@@ -279,7 +296,7 @@ mod tests {
     fn nesting_has_a_limit() {
         let nested =
             |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(accepts(nested(DEPTH_MAX as usize).as_bytes()));
-        assert!(!accepts(nested(DEPTH_MAX as usize + 1).as_bytes()));
+        assert!(accepts(nested(DEPTH_MAX).as_bytes()));
+        assert!(!accepts(nested(DEPTH_MAX + 1).as_bytes()));
     }
 }
