@@ -26,9 +26,7 @@ pub(crate) struct CallerHeaders {
     raw_response: Option<Range<usize>>,
     pass_extra: Option<Range<usize>>,
     server_timing: Option<Range<usize>>,
-    pub(crate) origin: Option<Range<usize>>,
     pub(crate) content_encoding: Option<Range<usize>>,
-    pub(crate) forwarded_proto: Option<Range<usize>>,
     /// Some header starts with `x-bf-eh-`.
     pub(crate) has_forwarded: bool,
     /// Some header starts with `anthropic-`.
@@ -49,7 +47,6 @@ impl CallerHeaders {
     fn take(&mut self, name: &str, at: Range<usize>) {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         let slot = match name.len() {
-            6 if is("origin") => &mut self.origin,
             7 if is("x-bf-vk") => &mut self.virtual_key,
             7 if is("api-key") => &mut self.api_key,
             9 if is("x-api-key") => &mut self.x_api_key,
@@ -59,7 +56,6 @@ impl CallerHeaders {
             15 if is("x-bf-api-key-id") => &mut self.key_id,
             15 if is("x-bf-direct-key") => &mut self.direct_key,
             16 if is("content-encoding") => &mut self.content_encoding,
-            17 if is("x-forwarded-proto") => &mut self.forwarded_proto,
             18 if is("x-bf-server-timing") => &mut self.server_timing,
             26 if is("x-bf-send-back-raw-request") => &mut self.raw_request,
             27 if is("x-bf-send-back-raw-response") => &mut self.raw_response,

@@ -286,8 +286,10 @@ async fn find_reply(
     };
     let operation = if ask.is_streaming { route.operation.streamed() } else { route.operation };
     exchange.account.operation = operation;
+    let received_ns = exchange.active.elapsed_ns();
     let targets = choose::targets(snapshot, route.family, &ask.model, &ask.fallbacks, operation)?;
-    exchange.account.stages.receive_ns = exchange.active.elapsed_ns();
+    exchange.account.stages.receive_ns = received_ns;
+    exchange.account.stages.choose_ns = exchange.active.elapsed_ns() - received_ns;
     let call = Call {
         worker,
         snapshot,

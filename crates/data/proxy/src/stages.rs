@@ -1,4 +1,6 @@
-//! One file per stage of a request, in the order of the pipeline.
+//! The stages of a request that fill a file, and what they share: `open` looks into a reply before
+//! it is judged, `splice` edits bodies, `watch` reads along with streams. Their order is in
+//! `pipeline.rs`; the short ones (recognize, admit, settle) stand there and in `inference.rs`.
 
 pub(crate) mod choose;
 pub(crate) mod judge;

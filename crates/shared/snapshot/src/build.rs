@@ -314,7 +314,6 @@ fn client(config: &Config) -> Client {
         send_timeout: server.send_idle_timeout,
         keep_alive_timeout: server.keep_alive_timeout,
         body_buffer_bytes_max: server.body_buffer_bytes_max,
-        is_tls: server.tls.is_some(),
     }
 }
 

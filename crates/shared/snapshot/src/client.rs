@@ -36,6 +36,4 @@ pub struct Client {
     /// Request bodies up to here are held whole, so they can be retried, translated and sent
     /// elsewhere. Larger ones of a fixed length stream through.
     pub body_buffer_bytes_max: u64,
-    /// The gateway itself speaks TLS to callers.
-    pub is_tls: bool,
 }

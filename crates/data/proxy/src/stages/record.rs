@@ -85,6 +85,7 @@ impl Account {
         let stages = &self.stages;
         let own = [
             ("receive", stages.receive_ns),
+            ("choose", stages.choose_ns),
             ("wait", stages.wait_ns),
             ("prepare", stages.prepare_ns),
             ("upstream", self.upstream_us * 1000),
