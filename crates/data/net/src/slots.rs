@@ -285,6 +285,14 @@ impl Entry {
     }
 }
 
+/// Makes room for `count` sockets at once, so that opening one allocates nothing.
+pub(crate) fn reserve(count: usize) {
+    SLOTS.with_borrow_mut(|slots| {
+        slots.entries.reserve(count);
+        slots.cancellers.reserve(count);
+    });
+}
+
 /// Walks all slots of this worker.
 pub(crate) fn walk(walk: Walk) {
     let mut cancelled = Vec::new();

@@ -15,7 +15,7 @@ use seam::{Stage, Stop, WorkerStats};
 use crate::accept::Acceptor;
 use crate::listen::{self, Bound, Listeners};
 use crate::worker::{self, TICK, Worker};
-use crate::{Connection, Driver, ServerTls, Settings, pool, system, upstream};
+use crate::{Connection, Driver, ServerTls, Settings, pool, slots, system, upstream};
 
 /// Ticks that connections get to end after everything was shut down.
 const CLOSING_TICKS_MAX: usize = 10;
@@ -313,6 +313,8 @@ fn prepare(plan: &Plan) -> io::Result<AnyRuntime> {
         system::pin_to_core(core)?;
     }
     pool::install(plan.pool.buffers, plan.pool.buffer_bytes, Arc::clone(&plan.pool.budget))?;
+    // A request has a client and an upstream.
+    slots::reserve(2 * plan.pool.buffers);
     AnyRuntime::build(plan.ring, plan.ring_entries)
 }
 
