@@ -14,8 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "blackbox"))
 import harness
 
 OPENAI_MODEL, ANTHROPIC_MODEL = "gpt-4o", "claude-sonnet-4-5"
-# Two keys each: a lone key that is rejected is reported as exhausted credentials, not as a 401.
-KEYS = ["one", "two"]
+KEYS = ["one"]
 
 Target = collections.namedtuple("Target", "name base_url model upstream_model upstream")
 

@@ -76,192 +76,147 @@ pub(crate) enum RetryClass {
     Never,
 }
 
+/// What is true of a kind, whoever asks.
+#[derive(Clone, Copy)]
+struct Facts {
+    /// Status when nothing more specific is known.
+    status: u16,
+    /// Word for metrics, from the closed `error_type` vocabulary.
+    label: &'static str,
+    /// `error.type` and `error.code` of the error JSON, where the product has a word for it.
+    word: Option<&'static str>,
+    /// `type` of the whole error JSON: which policy refused.
+    policy: Option<&'static str>,
+    is_retried: bool,
+    falls_back: bool,
+    is_ours: bool,
+}
+
+impl Facts {
+    const fn new(status: u16, label: &'static str) -> Self {
+        Self {
+            status,
+            label,
+            word: None,
+            policy: None,
+            is_retried: false,
+            falls_back: true,
+            is_ours: false,
+        }
+    }
+
+    const fn word(self, word: &'static str) -> Self {
+        Self { word: Some(word), ..self }
+    }
+
+    /// A policy's word is final: no fallback may get around it.
+    const fn policy(self, policy: &'static str) -> Self {
+        Self { policy: Some(policy), ..self }.is_final()
+    }
+
+    const fn is_retried(self) -> Self {
+        Self { is_retried: true, ..self }
+    }
+
+    const fn is_final(self) -> Self {
+        Self { falls_back: false, ..self }
+    }
+
+    const fn is_ours(self) -> Self {
+        Self { is_ours: true, ..self }
+    }
+}
+
 impl Kind {
+    const fn facts(self) -> Facts {
+        const INVALID: &str = "caller_invalid_request";
+        const DENIED: &str = "policy_access_denied";
+        match self {
+            Self::Malformed | Self::Inexpressible | Self::OperationUnsupported => {
+                Facts::new(400, INVALID)
+            }
+            Self::HeadersMissing => Facts::new(400, INVALID).policy("missing_required_headers"),
+            Self::Unresolved | Self::ProviderUnknown => Facts::new(400, "caller_model_unknown"),
+            Self::NoKey => Facts::new(400, "caller_model_not_available"),
+            Self::Unauthenticated => Facts::new(401, DENIED).policy("virtual_key_required"),
+            Self::AccessNotFound => Facts::new(403, DENIED).policy("access_not_found"),
+            Self::AccessBlocked => Facts::new(403, DENIED).policy("access_blocked"),
+            Self::RouteNotFound => Facts::new(404, INVALID),
+            Self::MethodNotAllowed => Facts::new(405, INVALID),
+            Self::CallerTimedOut => Facts::new(408, INVALID).is_final(),
+            Self::BodyTooLarge => Facts::new(413, INVALID),
+            Self::HeadTooLarge => Facts::new(431, INVALID),
+            Self::Cancelled => {
+                Facts::new(499, "caller_cancelled").word("request_cancelled").is_final()
+            }
+            Self::CodingUnsupported => Facts::new(501, INVALID),
+            Self::VersionUnsupported => Facts::new(505, INVALID),
+            Self::Refused => Facts::new(502, "_OTHER"),
+            Self::BadReply => Facts::new(502, "provider_server_error"),
+            Self::ConnectionFailed => Facts::new(502, "provider_connection_failed")
+                .word("provider_connection_failed")
+                .is_retried(),
+            Self::CredentialsExhausted => Facts::new(502, "provider_credentials_exhausted")
+                .word("upstream_credentials_exhausted"),
+            Self::TimedOut => {
+                Facts::new(504, "provider_timeout").word("request_timed_out").is_ours()
+            }
+            Self::Dropped => Facts::new(503, "bifrost_dropped").word("request_dropped").is_ours(),
+            Self::MemorySpent => Facts::new(503, "bifrost_dropped").is_ours().is_final(),
+            Self::Internal => Facts::new(500, "bifrost_internal").is_ours(),
+        }
+    }
+
     /// Status when nothing more specific is known.
     pub(crate) fn status(self) -> u16 {
-        match self {
-            Self::Malformed
-            | Self::HeadersMissing
-            | Self::Unresolved
-            | Self::ProviderUnknown
-            | Self::OperationUnsupported
-            | Self::NoKey
-            | Self::Inexpressible => 400,
-            Self::Unauthenticated => 401,
-            Self::AccessNotFound | Self::AccessBlocked => 403,
-            Self::RouteNotFound => 404,
-            Self::MethodNotAllowed => 405,
-            Self::CallerTimedOut => 408,
-            Self::BodyTooLarge => 413,
-            Self::HeadTooLarge => 431,
-            Self::Cancelled => 499,
-            Self::Internal => 500,
-            Self::CodingUnsupported => 501,
-            Self::Refused | Self::ConnectionFailed | Self::BadReply => 502,
-            Self::CredentialsExhausted => 502,
-            Self::Dropped | Self::MemorySpent => 503,
-            Self::TimedOut => 504,
-            Self::VersionUnsupported => 505,
-        }
+        self.facts().status
     }
 
     /// How the kind alone is retried; a provider's status says more (see `judge`).
     pub(crate) fn retry(self) -> RetryClass {
-        match self {
-            Self::ConnectionFailed => RetryClass::Transient,
-            Self::Malformed
-            | Self::HeadTooLarge
-            | Self::VersionUnsupported
-            | Self::CodingUnsupported
-            | Self::CallerTimedOut
-            | Self::BodyTooLarge
-            | Self::RouteNotFound
-            | Self::MethodNotAllowed
-            | Self::Unauthenticated
-            | Self::AccessNotFound
-            | Self::AccessBlocked
-            | Self::HeadersMissing
-            | Self::Unresolved
-            | Self::ProviderUnknown
-            | Self::OperationUnsupported
-            | Self::NoKey
-            | Self::Inexpressible
-            | Self::Cancelled
-            | Self::Refused
-            | Self::TimedOut
-            | Self::BadReply
-            | Self::CredentialsExhausted
-            | Self::Dropped
-            | Self::MemorySpent
-            | Self::Internal => RetryClass::Never,
-        }
+        if self.facts().is_retried { RetryClass::Transient } else { RetryClass::Never }
     }
 
     /// Whether a fallback may still serve the request.
     pub(crate) fn falls_back(self) -> bool {
-        match self {
-            Self::Cancelled
-            | Self::Unauthenticated
-            | Self::AccessNotFound
-            | Self::AccessBlocked
-            | Self::HeadersMissing
-            | Self::MemorySpent
-            | Self::CallerTimedOut => false,
-            Self::Malformed
-            | Self::HeadTooLarge
-            | Self::VersionUnsupported
-            | Self::CodingUnsupported
-            | Self::BodyTooLarge
-            | Self::RouteNotFound
-            | Self::MethodNotAllowed
-            | Self::Unresolved
-            | Self::ProviderUnknown
-            | Self::OperationUnsupported
-            | Self::NoKey
-            | Self::Inexpressible
-            | Self::Refused
-            | Self::ConnectionFailed
-            | Self::TimedOut
-            | Self::BadReply
-            | Self::CredentialsExhausted
-            | Self::Dropped
-            | Self::Internal => true,
-        }
+        self.facts().falls_back
     }
 
     /// `error.type` of the error JSON, where the product has a word for it.
     pub(crate) fn error_type(self) -> Option<&'static str> {
-        match self {
-            Self::TimedOut => Some("request_timed_out"),
-            Self::ConnectionFailed => Some("provider_connection_failed"),
-            Self::Cancelled => Some("request_cancelled"),
-            Self::Dropped => Some("request_dropped"),
-            Self::CredentialsExhausted => Some("upstream_credentials_exhausted"),
-            Self::Unauthenticated
-            | Self::AccessNotFound
-            | Self::AccessBlocked
-            | Self::HeadersMissing
-            | Self::Malformed
-            | Self::HeadTooLarge
-            | Self::VersionUnsupported
-            | Self::CodingUnsupported
-            | Self::CallerTimedOut
-            | Self::BodyTooLarge
-            | Self::RouteNotFound
-            | Self::MethodNotAllowed
-            | Self::Unresolved
-            | Self::ProviderUnknown
-            | Self::OperationUnsupported
-            | Self::NoKey
-            | Self::Inexpressible
-            | Self::Refused
-            | Self::BadReply
-            | Self::MemorySpent
-            | Self::Internal => None,
-        }
+        self.facts().word
     }
 
     /// `error.code`, where the product has one.
     pub(crate) fn code(self) -> Option<&'static str> {
-        match self {
-            Self::OperationUnsupported => Some("unsupported_operation"),
-            other => other.error_type(),
+        if self == Self::OperationUnsupported {
+            return Some("unsupported_operation");
         }
+        self.error_type()
     }
 
     /// `type` of the whole error JSON: which policy refused.
     pub(crate) fn policy(self) -> Option<&'static str> {
-        match self {
-            Self::Unauthenticated => Some("virtual_key_required"),
-            Self::AccessNotFound => Some("access_not_found"),
-            Self::AccessBlocked => Some("access_blocked"),
-            Self::HeadersMissing => Some("missing_required_headers"),
-            _ => None,
-        }
+        self.facts().policy
     }
 
     /// `is_bifrost_error`: the gateway's own doing rather than the provider's or the caller's.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::TimedOut | Self::Dropped | Self::MemorySpent | Self::Internal)
+        self.facts().is_ours
     }
 
-    /// The word for metrics, from the closed `error_type` vocabulary; `status` refines it.
+    /// The word for metrics; for a provider's refusal its status says which.
     pub(crate) fn label(self, status: u16) -> &'static str {
-        match self {
-            Self::Malformed
-            | Self::HeadTooLarge
-            | Self::VersionUnsupported
-            | Self::CodingUnsupported
-            | Self::CallerTimedOut
-            | Self::BodyTooLarge
-            | Self::RouteNotFound
-            | Self::MethodNotAllowed
-            | Self::HeadersMissing
-            | Self::OperationUnsupported
-            | Self::Inexpressible => "caller_invalid_request",
-            Self::Unresolved | Self::ProviderUnknown => "caller_model_unknown",
-            Self::NoKey => "caller_model_not_available",
-            Self::Unauthenticated | Self::AccessNotFound | Self::AccessBlocked => {
-                "policy_access_denied"
-            }
-            Self::Cancelled => "caller_cancelled",
-            Self::ConnectionFailed => "provider_connection_failed",
-            Self::TimedOut => "provider_timeout",
-            Self::BadReply => "provider_server_error",
-            Self::CredentialsExhausted => "provider_credentials_exhausted",
-            Self::Dropped | Self::MemorySpent => "bifrost_dropped",
-            Self::Internal => "bifrost_internal",
-            Self::Refused => match status {
-                401 | 403 => "provider_auth_failed",
-                402 => "provider_billing",
-                404 => "caller_model_unknown",
-                400..=428 | 430..=499 => "caller_invalid_request",
-                429 => "provider_rate_limited",
-                503 | 529 => "provider_overloaded",
-                504 => "provider_timeout",
-                500..=599 => "provider_server_error",
-                _ => "_OTHER",
-            },
+        match (self, status) {
+            (Self::Refused, 401 | 403) => "provider_auth_failed",
+            (Self::Refused, 402) => "provider_billing",
+            (Self::Refused, 404) => "caller_model_unknown",
+            (Self::Refused, 429) => "provider_rate_limited",
+            (Self::Refused, 400..=499) => "caller_invalid_request",
+            (Self::Refused, 503 | 529) => "provider_overloaded",
+            (Self::Refused, 504) => "provider_timeout",
+            (Self::Refused, 500..=599) => "provider_server_error",
+            _ => self.facts().label,
         }
     }
 }
