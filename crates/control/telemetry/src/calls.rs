@@ -3,8 +3,7 @@
 mod labels;
 mod series;
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt};
 use seam::Inference;
 
 use crate::Settings;
@@ -43,6 +42,9 @@ impl Calls {
     pub(crate) fn observe(&mut self, status: u16, inference: Inference) {
         let is_success = inference.error_type.is_none();
         let (labels, outcome) = series::split(status, inference);
+        if let Some(series) = self.series.get_mut(&labels) {
+            return series.observe(&outcome);
+        }
         let labels = self.admit(labels, is_success);
         let is_detailed = self.settings.overhead_breakdown;
         self.series
@@ -63,11 +65,8 @@ impl Calls {
         }
     }
 
-    /// The labels to count under: the given ones while there is room for them.
+    /// The labels to count new ones under: themselves while there is room.
     fn admit(&mut self, labels: Labels, is_success: bool) -> Labels {
-        if self.series.contains_key(&labels) {
-            return labels;
-        }
         let room = if is_success { CALL_SERIES_MAX } else { FAILED_FIRST_MAX };
         if self.own_models < room {
             self.own_models += 1;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use seam::Inference;
 use snapshot::KeyLabel;
 
@@ -32,6 +33,8 @@ const ROTATIONS: Family = Family {
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     up: BTreeMap<KeyOf, bool>,
+    /// The last verdict on each key by where its label lies, so that nothing is done when it is the same again.
+    verdicts: HashMap<usize, (Arc<KeyLabel>, bool)>,
     rotations: BTreeMap<Rotation, u64>,
 }
 
@@ -53,6 +56,9 @@ impl Keys {
     /// Counts the keys of one finished request.
     pub(crate) fn observe(&mut self, inference: &Inference) {
         for rotation in &inference.rotations {
+            if refuses_key(rotation.reason) {
+                self.judge(&rotation.provider, &rotation.key, false);
+            }
             self.count_rotation(Rotation {
                 key: KeyOf::new(&rotation.provider, &rotation.key),
                 model: Arc::clone(&rotation.model),
@@ -60,7 +66,19 @@ impl Keys {
             });
         }
         if let (Some(key), Some(is_up)) = (&inference.key, verdict(inference.error_type)) {
-            self.set_up(KeyOf::new(&inference.provider, key), is_up);
+            self.judge(&inference.provider, key, is_up);
+        }
+    }
+
+    fn judge(&mut self, provider: &Arc<str>, key: &Arc<KeyLabel>, is_up: bool) {
+        if self.verdicts.len() >= KEY_SERIES_MAX {
+            self.verdicts.clear();
+        }
+        // The label is kept, so that no other one comes to lie in its place.
+        let verdict = (Arc::clone(key), is_up);
+        let last = self.verdicts.insert(Arc::as_ptr(key).addr(), verdict);
+        if last.is_none_or(|(_, was_up)| was_up != is_up) {
+            self.set_up(KeyOf::new(provider, key), is_up);
         }
     }
 
@@ -79,9 +97,6 @@ impl Keys {
     }
 
     fn count_rotation(&mut self, mut rotation: Rotation) {
-        if refuses_key(rotation.reason) {
-            self.set_up(rotation.key.clone(), false);
-        }
         let is_full = self.rotations.len() >= ROTATION_SERIES_MAX;
         if is_full && !self.rotations.contains_key(&rotation) {
             rotation.model = Arc::from(OTHER_MODEL);

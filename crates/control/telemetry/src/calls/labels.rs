@@ -24,15 +24,11 @@ pub(super) struct Labels {
 }
 
 impl Hash for Labels {
-    /// Of a key the id is enough to spread label sets.
+    /// Model, operation and the key's id are enough to spread label sets.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.provider.hash(state);
         self.model.hash(state);
-        self.alias.hash(state);
         self.operation.hash(state);
         self.key.as_ref().map(|key| &key.id).hash(state);
-        self.routing_engine.hash(state);
-        self.fallback_index.hash(state);
     }
 }
 
