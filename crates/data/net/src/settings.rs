@@ -34,6 +34,9 @@ pub struct Settings {
     pub connections_max: usize,
     /// A read that waits for longer gives its empty buffer back.
     pub idle_park: Duration,
+    /// How long a worker with nothing to do keeps asking for completions before it sleeps; `None` sleeps at
+    /// once. Halves the added latency at low load and costs a whole core.
+    pub busy_poll: Option<Duration>,
     /// Listening sockets taken over from a predecessor or received from the service manager.
     /// Those whose address is not in `listen` are closed.
     pub inherited: Vec<OwnedFd>,
@@ -66,6 +69,7 @@ impl Default for Settings {
             budget: Arc::new(Budget::new(256 * 1024 * 1024)),
             connections_max: 65_536,
             idle_park: Duration::from_millis(250),
+            busy_poll: None,
             inherited: Vec::new(),
         }
     }

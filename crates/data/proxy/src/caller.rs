@@ -1,6 +1,5 @@
 //! Stage 3 and its headers: who calls, and what the call says about itself outside the body.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use snapshot::{Snapshot, VirtualKey};
@@ -11,22 +10,49 @@ use crate::reject::{Kind, Reject};
 /// Values start with this when they are virtual keys, in any case.
 const VIRTUAL_KEY_PREFIX: &str = "sk-bf-";
 
+/// Where a header's value stands in the head; nowhere by default. No value of interest is empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    start: u32,
+    end: u32,
+}
+
+impl Place {
+    /// The header was there, with a value.
+    pub(crate) fn is_some(self) -> bool {
+        self.end > self.start
+    }
+
+    /// The value, in the head that it was found in.
+    pub(crate) fn value(self, bytes: &[u8]) -> Option<&[u8]> {
+        bytes.get(self.start as usize..self.end as usize).filter(|value| !value.is_empty())
+    }
+
+    /// The value, if it is UTF-8.
+    pub(crate) fn text(self, bytes: &[u8]) -> Option<&str> {
+        std::str::from_utf8(self.value(bytes)?).ok()
+    }
+}
+
 /// Positions of the request headers the pipeline reads, found in one pass.
 #[derive(Debug, Default)]
 pub(crate) struct CallerHeaders {
-    authorization: Option<Range<usize>>,
-    x_api_key: Option<Range<usize>>,
-    x_goog_api_key: Option<Range<usize>>,
-    api_key: Option<Range<usize>>,
-    virtual_key: Option<Range<usize>>,
-    key_name: Option<Range<usize>>,
-    key_id: Option<Range<usize>>,
-    direct_key: Option<Range<usize>>,
-    raw_request: Option<Range<usize>>,
-    raw_response: Option<Range<usize>>,
-    pass_extra: Option<Range<usize>>,
-    server_timing: Option<Range<usize>>,
-    pub(crate) content_encoding: Option<Range<usize>>,
+    authorization: Place,
+    x_api_key: Place,
+    x_goog_api_key: Place,
+    api_key: Place,
+    virtual_key: Place,
+    key_name: Place,
+    key_id: Place,
+    direct_key: Place,
+    raw_request: Place,
+    raw_response: Place,
+    pass_extra: Place,
+    server_timing: Place,
+    pub(crate) content_encoding: Place,
+    pub(crate) origin: Place,
+    pub(crate) forwarded_proto: Place,
+    pub(crate) requested_headers: Place,
     /// Some header starts with `x-bf-eh-`.
     pub(crate) has_forwarded: bool,
     /// Some header starts with `anthropic-`.
@@ -34,19 +60,20 @@ pub(crate) struct CallerHeaders {
 }
 
 impl CallerHeaders {
-    /// Reads the head in `bytes`. Of a header that is repeated the first counts.
+    /// Reads the head in `bytes`. Of a header that is repeated the first with a value counts.
     pub(crate) fn read(head: &RequestHead, bytes: &[u8]) -> Self {
         let mut found = Self::default();
         for (name, value) in head.headers(bytes) {
-            let start = value.as_ptr() as usize - bytes.as_ptr() as usize;
-            found.take(name, start..start + value.len());
+            let start = (value.as_ptr().addr() - bytes.as_ptr().addr()) as u32;
+            found.take(name, Place { start, end: start + value.len() as u32 });
         }
         found
     }
 
-    fn take(&mut self, name: &str, at: Range<usize>) {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+    fn take(&mut self, name: &[u8], at: Place) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         let slot = match name.len() {
+            6 if is("origin") => &mut self.origin,
             7 if is("x-bf-vk") => &mut self.virtual_key,
             7 if is("api-key") => &mut self.api_key,
             9 if is("x-api-key") => &mut self.x_api_key,
@@ -56,18 +83,23 @@ impl CallerHeaders {
             15 if is("x-bf-api-key-id") => &mut self.key_id,
             15 if is("x-bf-direct-key") => &mut self.direct_key,
             16 if is("content-encoding") => &mut self.content_encoding,
+            17 if is("x-forwarded-proto") => &mut self.forwarded_proto,
             18 if is("x-bf-server-timing") => &mut self.server_timing,
             26 if is("x-bf-send-back-raw-request") => &mut self.raw_request,
             27 if is("x-bf-send-back-raw-response") => &mut self.raw_response,
             29 if is("x-bf-passthrough-extra-params") => &mut self.pass_extra,
+            30 if is("access-control-request-headers") => &mut self.requested_headers,
             _ => return self.note_prefix(name),
         };
-        slot.get_or_insert(at);
+        if !slot.is_some() {
+            *slot = at;
+        }
     }
 
-    fn note_prefix(&mut self, name: &str) {
+    fn note_prefix(&mut self, name: &[u8]) {
         let starts = |prefix: &str| {
-            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            let start = name.get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
         };
         self.has_forwarded |= starts("x-bf-eh-");
         self.has_anthropic |= starts("anthropic-");
@@ -75,73 +107,63 @@ impl CallerHeaders {
 
     /// A key pinned by id or, failing that, by name. Blank counts as absent.
     pub(crate) fn pin<'b>(&self, bytes: &'b [u8]) -> Option<Pin<'b>> {
-        let text = |at: &Option<Range<usize>>| {
-            at.clone().and_then(|at| text(bytes, at)).map(str::trim).filter(|text| !text.is_empty())
-        };
-        text(&self.key_id).map(Pin::Id).or_else(|| text(&self.key_name).map(Pin::Name))
+        let text = |at: Place| at.text(bytes).map(str::trim).filter(|text| !text.is_empty());
+        text(self.key_id).map(Pin::Id).or_else(|| text(self.key_name).map(Pin::Name))
     }
 
     /// `x-bf-passthrough-extra-params: true`.
     pub(crate) fn passes_extra(&self, bytes: &[u8]) -> bool {
-        self.switch(&self.pass_extra, bytes) == Some(true)
+        Self::switch(self.pass_extra, bytes) == Some(true)
     }
 
     /// `x-bf-send-back-raw-request`, where it holds a boolean.
     pub(crate) fn raw_request(&self, bytes: &[u8]) -> Option<bool> {
-        self.switch(&self.raw_request, bytes)
+        Self::switch(self.raw_request, bytes)
     }
 
     /// `x-bf-send-back-raw-response`, where it holds a boolean.
     pub(crate) fn raw_response(&self, bytes: &[u8]) -> Option<bool> {
-        self.switch(&self.raw_response, bytes)
+        Self::switch(self.raw_response, bytes)
     }
 
     /// `x-bf-server-timing: true` asks for our stages in `Server-Timing`.
     pub(crate) fn wants_timing(&self, bytes: &[u8]) -> bool {
-        self.switch(&self.server_timing, bytes) == Some(true)
+        Self::switch(self.server_timing, bytes) == Some(true)
     }
 
     /// The caller's own provider key, when it asks for it to be used.
     pub(crate) fn direct_key<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
-        if self.switch(&self.direct_key, bytes) != Some(true) {
+        if Self::switch(self.direct_key, bytes) != Some(true) {
             return None;
         }
-        [
-            self.bearer(bytes),
-            self.named(&self.x_api_key, bytes),
-            self.named(&self.x_goog_api_key, bytes),
-        ]
-        .into_iter()
-        .flatten()
-        .find(|key| !key.is_empty() && !is_virtual_key(key))
+        [self.bearer(bytes), self.x_api_key.text(bytes), self.x_goog_api_key.text(bytes)]
+            .into_iter()
+            .flatten()
+            .find(|key| !key.is_empty() && !is_virtual_key(key))
     }
 
-    fn switch(&self, at: &Option<Range<usize>>, bytes: &[u8]) -> Option<bool> {
-        match self.named(at, bytes)?.trim() {
+    fn switch(at: Place, bytes: &[u8]) -> Option<bool> {
+        match at.text(bytes)?.trim() {
             "true" | "True" | "TRUE" | "t" | "T" | "1" => Some(true),
             "false" | "False" | "FALSE" | "f" | "F" | "0" => Some(false),
             _ => None,
         }
     }
 
-    fn named<'b>(&self, at: &Option<Range<usize>>, bytes: &'b [u8]) -> Option<&'b str> {
-        text(bytes, at.clone()?)
-    }
-
     fn bearer<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
-        let value = self.named(&self.authorization, bytes)?;
+        let value = self.authorization.text(bytes)?;
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
     /// The virtual key of the request, wherever a client may put it.
     fn virtual_key<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
-        let dedicated = self.named(&self.virtual_key, bytes).map(str::trim);
+        let dedicated = self.virtual_key.text(bytes).map(str::trim);
         let others = [
             self.bearer(bytes),
-            self.named(&self.x_api_key, bytes),
-            self.named(&self.x_goog_api_key, bytes),
-            self.named(&self.api_key, bytes),
+            self.x_api_key.text(bytes),
+            self.x_goog_api_key.text(bytes),
+            self.api_key.text(bytes),
         ];
         dedicated
             .filter(|value| !value.is_empty())
@@ -156,10 +178,6 @@ pub(crate) enum Pin<'b> {
     Id(&'b str),
     /// By name.
     Name(&'b str),
-}
-
-fn text(bytes: &[u8], at: Range<usize>) -> Option<&str> {
-    std::str::from_utf8(bytes.get(at)?).ok()
 }
 
 fn is_virtual_key(value: &str) -> bool {

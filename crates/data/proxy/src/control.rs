@@ -157,8 +157,7 @@ fn outbound(session: &Session, request: &Request) -> Buffer {
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in head.headers(bytes) {
-        let is_hop = HOP_BY_HOP.iter().any(|hop| hop.eq_ignore_ascii_case(name));
-        if !is_hop && !name.eq_ignore_ascii_case("x-forwarded-for") {
+        if !is_hop_by_hop(name) && !name.eq_ignore_ascii_case(b"x-forwarded-for") {
             push_header(&mut out, name, value);
         }
     }
@@ -169,6 +168,10 @@ fn outbound(session: &Session, request: &Request) -> Buffer {
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(body);
     out
+}
+
+fn is_hop_by_hop(name: &[u8]) -> bool {
+    HOP_BY_HOP.iter().any(|hop| hop.as_bytes().eq_ignore_ascii_case(name))
 }
 
 /// Passes the reply back as it comes.
@@ -190,7 +193,7 @@ async fn pass(
     let connection = &mut answering.upstream.connection;
     context.begin(reply_head.status(), &mut out.bytes);
     for (name, value) in reply_head.headers(connection.input()) {
-        if !HOP_BY_HOP.iter().any(|hop| hop.eq_ignore_ascii_case(name)) {
+        if !is_hop_by_hop(name) {
             push_header(&mut out.bytes, name, value);
         }
     }

@@ -11,8 +11,9 @@ pub(crate) async fn body(
     headers: &CallerHeaders,
     bytes_max: u64,
 ) -> Result<(), Reject> {
-    let Some(at) = headers.content_encoding.clone() else { return Ok(()) };
-    let value = request.bytes.as_slice().get(at).unwrap_or_default();
+    let Some(value) = headers.content_encoding.value(request.bytes.as_slice()) else {
+        return Ok(());
+    };
     let value = String::from_utf8_lossy(value).into_owned();
     let Ok(coding) = coding(&value) else {
         return Err(invalid(&format!("unknown content encoding {value}")));

@@ -371,7 +371,8 @@ pub(crate) fn header_lines(family: Family, account: &Account, wants_timing: bool
 /// Writes a header whose value may come from the caller: what a header cannot hold becomes `?`.
 fn push_text(lines: &mut Buffer, name: &str, value: &str) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
-    if value.bytes().all(is_plain) {
+    // Without an early end the compiler looks at many at once.
+    if value.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         return push_header(lines, name, value.as_bytes());
     }
     let value: Vec<u8> = value.bytes().map(|b| if is_plain(b) { b } else { b'?' }).collect();

@@ -122,13 +122,17 @@ async fn answer_one(worker: &Rc<Worker>, session: &mut Session) -> Next {
     drop(waiting);
     let snapshot = worker.snapshot();
     let active = worker.begin_request();
-    let mut context = context(session, &snapshot);
+    let headers = CallerHeaders::read(&session.head, session.client.input());
+    let mut context = context(session, &headers, &snapshot);
     let path = session.head.path(session.client.input());
     match (session.head.method().as_str(), routes::find(path)) {
         ("OPTIONS", _) => {
             Box::pin(preflight(worker, session, &snapshot, &mut context, &active)).await
         }
-        ("POST", Some(route)) => infer(worker, session, &snapshot, route, context, active).await,
+        ("POST", Some(route)) => {
+            let asked = Asked { route, headers: &headers };
+            infer(worker, session, &snapshot, asked, context, active).await
+        }
         (_, Some(route)) => {
             let reject = Reject::new(Kind::MethodNotAllowed, "this route takes POST only");
             let next =
@@ -142,12 +146,12 @@ async fn answer_one(worker: &Rc<Worker>, session: &mut Session) -> Next {
 }
 
 /// What the reply's head depends on, from the request's.
-fn context(session: &Session, snapshot: &Snapshot) -> ReplyContext {
+fn context(session: &Session, headers: &CallerHeaders, snapshot: &Snapshot) -> ReplyContext {
     let input = session.client.input();
-    let text = |name| session.head.header(input, name).and_then(|v| std::str::from_utf8(v).ok());
-    let is_forwarded = text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
-    let cors = text("origin").map(|origin| {
-        cors_lines(&snapshot.client.cors, origin, text("access-control-request-headers"))
+    let forwarded = headers.forwarded_proto.value(input);
+    let is_forwarded = forwarded.is_some_and(|proto| proto.eq_ignore_ascii_case(b"https"));
+    let cors = headers.origin.text(input).map(|origin| {
+        cors_lines(&snapshot.client.cors, origin, headers.requested_headers.text(input))
     });
     ReplyContext {
         version: session.head.version(),
@@ -159,15 +163,22 @@ fn context(session: &Session, snapshot: &Snapshot) -> ReplyContext {
     }
 }
 
+/// What the head of an inference request says.
+struct Asked<'h> {
+    route: &'static Route,
+    headers: &'h CallerHeaders,
+}
+
 /// Stages 1 to 13 for an inference request.
 async fn infer(
     worker: &Rc<Worker>,
     session: &mut Session,
     snapshot: &Snapshot,
-    route: &'static Route,
+    asked: Asked<'_>,
     context: ReplyContext,
     active: Active,
 ) -> Next {
+    let Asked { route, headers } = asked;
     let mut exchange = Exchange {
         route,
         context,
@@ -178,7 +189,7 @@ async fn infer(
         wants_timing: false,
         served: None,
     };
-    match stages(worker, session, snapshot, &mut exchange).await {
+    match stages(worker, session, snapshot, headers, &mut exchange).await {
         Ok(()) if exchange.is_stream() => Next::Stream(Box::new(exchange)),
         Ok(()) => deliver(worker, session, &mut exchange).await,
         Err(reject) => Box::pin(refuse(worker, session, &mut exchange, reject)).await,
@@ -242,22 +253,22 @@ async fn stages(
     worker: &Worker,
     session: &mut Session,
     snapshot: &Snapshot,
+    headers: &CallerHeaders,
     exchange: &mut Exchange,
 ) -> Result<(), Reject> {
-    let headers = CallerHeaders::read(&session.head, session.client.input());
     require_headers(snapshot, &session.head, session.client.input())?;
-    identify(snapshot, &headers, session.client.input())?;
-    let may_stream = headers.content_encoding.is_none();
+    identify(snapshot, headers, session.client.input())?;
+    let may_stream = !headers.content_encoding.is_some();
     let settings = &snapshot.client;
     let (client, limit) = (&mut session.client, settings.body_bytes_max);
     let mut request = read::body(client, &session.head, settings, limit, may_stream).await?;
     peek_far_enough(session, &mut request, snapshot, exchange.route).await?;
     exchange.is_read = request.total_bytes.is_none();
     exchange.wants_timing = headers.wants_timing(request.bytes.as_slice());
-    decode::body(&mut request, &headers, settings.body_bytes_max).await?;
+    decode::body(&mut request, headers, settings.body_bytes_max).await?;
     exchange.outline.request_bytes =
         request.total_bytes.unwrap_or_else(|| request.body().len() as u64);
-    let received = Received { headers: &headers, request: &request };
+    let received = Received { headers, request: &request };
     let served = find_reply(worker, session, snapshot, &received, exchange).await?;
     exchange.is_read = served.is_request_sent();
     exchange.context.keeps_alive &= exchange.is_read;

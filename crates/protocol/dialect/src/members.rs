@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::json::DEPTH_MAX;
+use crate::json::{DEPTH_MAX, SHORT_STRING_BYTES, plain_run};
 
 /// One bit per level says what is open.
 const _: () = assert!(DEPTH_MAX <= u128::BITS as usize);
@@ -191,12 +191,7 @@ impl Scan<'_> {
         let mut is_escaped = false;
         loop {
             let rest = self.body.get(self.at..).ok_or(Invalid)?;
-            let stop = memchr::memchr2(b'"', b'\\', rest).ok_or(Invalid)?;
-            let (plain, _) = rest.split_at(stop);
-            if plain.iter().fold(false, |has_control, byte| has_control | (*byte < 0x20)) {
-                return Err(Invalid);
-            }
-            self.at += stop;
+            self.at += plain_length(rest)?;
             if self.take()? == b'"' {
                 return Ok(is_escaped);
             }
@@ -258,6 +253,23 @@ impl Scan<'_> {
         self.digits();
         if self.at > start { Ok(()) } else { Err(Invalid) }
     }
+}
+
+/// How many bytes come before the next quote or backslash, none of which is a control character.
+fn plain_length(text: &[u8]) -> Result<usize, Invalid> {
+    // Names are short: a vector search would cost more before it begins.
+    let head = text.get(..SHORT_STRING_BYTES).unwrap_or(text);
+    let run = plain_run(head);
+    if let Some(stop) = head.get(run) {
+        return if *stop >= 0x20 { Ok(run) } else { Err(Invalid) };
+    }
+    let (_, tail) = text.split_at(run);
+    let stop = memchr::memchr2(b'"', b'\\', tail).ok_or(Invalid)?;
+    let (plain, _) = tail.split_at(stop);
+    if plain.iter().fold(false, |has_control, byte| has_control | (*byte < 0x20)) {
+        return Err(Invalid);
+    }
+    Ok(run + stop)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use crate::canonical::Usage;
-use crate::json::{Index, find_member, skip_space, value_at};
+use crate::json::{Cursor, find_member, skip_space, value_at};
 use crate::{Dialect, anthropic_messages, openai_chat};
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
@@ -15,27 +15,46 @@ static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\
 #[derive(Debug)]
 pub struct UsageReader {
     dialect: Dialect,
-    index: Index,
     usage: Usage,
 }
 
 impl UsageReader {
     /// A reader that has seen nothing yet.
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, index: Index::new(), usage: Usage::default() }
+        Self { dialect, usage: Usage::default() }
     }
 
-    /// Forgets what it has seen and reads another reply; its memory is kept.
+    /// Forgets what it has seen and reads another reply.
     pub fn restart(&mut self, dialect: Dialect) {
         self.dialect = dialect;
         self.usage = Usage::default();
     }
 
-    /// Reads the body of a reply that came in one piece.
-    pub fn reply(&mut self, body: &[u8]) {
+    /// Reads the beginning of a reply: where its end is missing it may show no usage.
+    pub fn beginning(&mut self, body: &[u8]) {
         if let Some(usage) = find_member(body, "usage") {
-            self.take(usage);
+            self.take(&mut Cursor::new(usage), |_| Some(()));
         }
+    }
+
+    /// Reads the whole body of a reply.
+    pub fn reply(&mut self, body: &[u8]) {
+        if self.last_member(body).is_none() {
+            self.beginning(body);
+        }
+    }
+
+    /// Reads the `usage` of the outermost object where it stands near the end, which is where vendors put it: found by
+    /// a search instead of a walk over the reply. Inside of strings quotes are escaped, so what is found is a whole
+    /// string; and when only members and one bracket follow its value, the object it belongs to is the outermost.
+    fn last_member(&mut self, body: &[u8]) -> Option<()> {
+        let found = USAGE.find_iter(body).last()?;
+        let mut behind = Cursor::new(body.get(found + "\"usage\"".len()..)?);
+        behind.take(b':')?;
+        self.take(&mut behind, |behind| {
+            behind.end_of_object()?;
+            behind.rest().is_empty().then_some(())
+        })
     }
 
     /// Reads one event of a stream.
@@ -43,7 +62,7 @@ impl UsageReader {
         if has_usage(data)
             && let Some(usage) = self.find(data)
         {
-            self.take(usage);
+            self.take(&mut Cursor::new(usage), |_| Some(()));
         }
     }
 
@@ -63,12 +82,20 @@ impl UsageReader {
             .or_else(|| find_member(find_member(data, nested)?, "usage").filter(is_object))
     }
 
-    fn take(&mut self, usage: &[u8]) {
-        let Ok(usage) = self.index.read(usage) else { return };
+    /// Takes over a `usage` object, if what follows it is what it should be.
+    fn take<'b>(
+        &mut self,
+        text: &mut Cursor<'b>,
+        follows: impl FnOnce(&mut Cursor<'b>) -> Option<()>,
+    ) -> Option<()> {
+        let mut usage = self.usage;
         match self.dialect {
-            Dialect::OpenAiChat => openai_chat::read_usage(usage, &mut self.usage),
-            Dialect::AnthropicMessages => anthropic_messages::read_usage(usage, &mut self.usage),
+            Dialect::OpenAiChat => openai_chat::read_usage(text, &mut usage)?,
+            Dialect::AnthropicMessages => anthropic_messages::read_usage(text, &mut usage)?,
         }
+        follows(text)?;
+        self.usage = usage;
+        Some(())
     }
 }
 
@@ -94,6 +121,31 @@ mod tests {
         assert_eq!(reader.usage().input, 3);
         reader.event(None, br#"{"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":5}}"#);
         assert_eq!((reader.usage().input, reader.usage().total), (4, 9));
+    }
+
+    #[test]
+    fn only_the_outermost_usage_of_a_reply_counts() {
+        let outermost = [
+            r#"{"choices":[],"usage":{"prompt_tokens":4}}"#,
+            r#"{"usage":{"prompt_tokens":4},"a":"usage"}"#,
+            r#"{"choices":[],"usage" : {"prompt_tokens":4} , "a":[{}], "b":"}" } "#,
+            r#"{"usage":{"prompt_tokens":4},"choices":[{"usage":{"prompt_tokens":9}}]}"#,
+            r#"{"usage":{"prompt_tokens":4},"x":{"usage":{"prompt_tokens":9},"y":1}}"#,
+        ];
+        for reply in outermost {
+            let mut reader = UsageReader::new(Dialect::OpenAiChat);
+            reader.reply(reply.as_bytes());
+            assert_eq!(reader.usage().input, 4, "{reply}");
+            for end in 0..reply.trim_end().len() {
+                // A reply that is not all there may show its usage, never another one.
+                let mut reader = UsageReader::new(Dialect::OpenAiChat);
+                reader.beginning(&reply.as_bytes()[..end]);
+                assert!(matches!(reader.usage().input, 0 | 4), "{}", &reply[..end]);
+            }
+        }
+        let mut reader = UsageReader::new(Dialect::OpenAiChat);
+        reader.reply(br#"{"choices":[{"usage":{"prompt_tokens":9}}],"a":1}"#);
+        assert!(!reader.usage().reported);
     }
 
     #[test]

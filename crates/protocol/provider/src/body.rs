@@ -10,8 +10,8 @@ pub struct BodyRules {
     pub drops: &'static [&'static str],
     /// String members that are removed when they are longer than so many characters.
     pub lengths_max: &'static [(&'static str, usize)],
-    /// Members that are removed wherever they stand in `messages`, their content blocks and `tools`.
-    pub strips: &'static [&'static str],
+    /// `cache_control` is removed wherever it stands in `messages`, their content blocks and `tools`.
+    pub strips_cache_control: bool,
     /// Objects of which one string becomes a top-level member.
     pub flattens: &'static [Flatten],
     /// Members whose value is replaced by a fixed string.
@@ -29,7 +29,7 @@ impl BodyRules {
     pub const NONE: Self = Self {
         drops: &[],
         lengths_max: &[],
-        strips: &[],
+        strips_cache_control: false,
         flattens: &[],
         replaces: &[],
         minimums: &[],

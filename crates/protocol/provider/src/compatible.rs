@@ -38,7 +38,7 @@ pub(crate) const fn chat(operation: Operation, path: &'static str) -> Endpoint {
 /// of other vendors, and the product's own `reasoning` object.
 pub(crate) const OPENAI_BODY: BodyRules = BodyRules {
     lengths_max: &[("user", 64)],
-    strips: &["cache_control"],
+    strips_cache_control: true,
     flattens: &[Flatten { object: "reasoning", member: "effort", to: "reasoning_effort" }],
     minimums: &[("max_completion_tokens", 16)],
     ..BodyRules::NONE

@@ -72,7 +72,6 @@ impl Builder {
             .map(|provider| Arc::new(self.upstream(provider, &control)))
             .collect();
         upstreams.sort_by(|a, b| a.name.cmp(&b.name));
-        let by_name = upstreams.iter().enumerate().map(|(i, u)| ((*u.name).into(), i)).collect();
         self.names.drop_unused();
         self.connections.drop_unused();
         self.gates.drop_unused();
@@ -80,7 +79,6 @@ impl Builder {
             client: client(config),
             models: Models::new(&upstreams),
             upstreams,
-            by_name,
             control,
             virtual_keys: virtual_keys(config),
         }

@@ -18,7 +18,6 @@ mod names;
 mod upstream;
 mod virtual_keys;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::models::Models;
@@ -42,8 +41,6 @@ pub struct Snapshot {
     pub client: Client,
     /// Configured providers, sorted by name.
     pub upstreams: Vec<Arc<Upstream>>,
-    /// Position in `upstreams` by provider name.
-    by_name: HashMap<Box<str>, usize>,
     /// The control plane: just another upstream.
     pub control: Arc<Endpoint>,
     /// Providers by the models they list.
@@ -55,7 +52,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// The provider of that exact name.
     pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
-        self.upstreams.get(*self.by_name.get(name)?)
+        let found = self.upstreams.binary_search_by(|upstream| (*upstream.name).cmp(name)).ok()?;
+        self.upstreams.get(found)
     }
 
     /// Splits `provider/model` at the first slash when the left part names a configured provider
@@ -82,6 +80,6 @@ impl Snapshot {
     }
 
     fn is_provider_name(&self, name: &str) -> bool {
-        self.by_name.contains_key(name) || provider::is_standard(name)
+        self.upstream(name).is_some() || provider::is_standard(name)
     }
 }

@@ -300,7 +300,8 @@ fn forwarded_headers<'r>(
     forwarded
 }
 
-fn lower(name: &str) -> Cow<'_, str> {
+fn lower(name: &[u8]) -> Cow<'_, str> {
+    let name = std::str::from_utf8(name).unwrap_or_default();
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(name.to_ascii_lowercase())
     } else {

@@ -262,15 +262,16 @@ impl Relay<'_> {
         connection.consume(self.head.len());
     }
 
-    /// Moves the next payload of the provider's input through `take`.
-    fn look(&mut self, mut take: impl FnMut(&mut Output, &[u8])) -> Result<Look, Reject> {
+    /// Moves the next payload of the provider's input through `take`, and says whether the body ends
+    /// with it.
+    fn look(&mut self, mut take: impl FnMut(&mut Output, &[u8], bool)) -> Result<Look, Reject> {
         let connection = &mut self.passing.answering.upstream.connection;
         let step = self.passing.body.next(connection.input()).map_err(|error| {
             Reject::new(Kind::ConnectionFailed, format!("the provider's reply is broken: {error}"))
         })?;
         let payload = connection.input().get(step.data.clone()).unwrap_or_default();
         if !payload.is_empty() {
-            take(&mut self.output, payload);
+            take(&mut self.output, payload, step.is_end);
         }
         connection.consume(step.consumed);
         Ok(match (step.is_end, connection.input().is_empty() || step.consumed == 0) {

@@ -7,7 +7,7 @@ use crate::Dialect;
 use crate::canonical::{Choice, Part, PartKind, Reply, Stop};
 use crate::error::Error;
 use crate::fields;
-use crate::json::{Object, Raw, Text};
+use crate::json::{Cursor, Object, Raw, Text};
 use crate::options::{Notes, ReplyOptions};
 
 /// Reads a reply.
@@ -26,7 +26,7 @@ pub(crate) fn read_reply<'a>(root: Raw<'a>) -> Result<Reply<'a>, Error> {
         ..Reply::default()
     };
     if let Some(usage) = root.member("usage") {
-        read_usage(usage, &mut reply.usage);
+        read_usage(&mut Cursor::new(usage.text().as_bytes()), &mut reply.usage);
         reply.service_tier = fields::lenient_text(usage, "service_tier");
     }
     Ok(reply)

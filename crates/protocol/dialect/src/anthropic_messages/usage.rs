@@ -1,41 +1,43 @@
 //! The `usage` object. Its `input_tokens` leave out what the prompt cache had a part in.
 
 use crate::canonical::Usage;
-use crate::json::{Object, Raw};
+use crate::json::{Cursor, Object};
+use crate::openai_chat::read_cache_creation;
 
 /// Takes over what a `usage` object reports. A stream reports twice: the prompt at its start, the answer at its end.
-pub(crate) fn read_usage(usage: Raw<'_>, into: &mut Usage) {
-    if !usage.is_object() {
-        return;
-    }
-    into.reported = true;
+/// `None`: it is no object, or broken, and what was read does not count.
+pub(crate) fn read_usage(usage: &mut Cursor<'_>, into: &mut Usage) -> Option<()> {
     let mut uncached =
         into.input.saturating_sub(into.cached_read.saturating_add(into.cached_write));
-    for (name, value) in usage.members() {
-        let count = value.as_u64();
-        match &*name {
-            "input_tokens" => Usage::set(&mut uncached, count),
-            "output_tokens" => Usage::set(&mut into.output, count),
-            "cache_read_input_tokens" => Usage::set(&mut into.cached_read, count),
-            "cache_creation_input_tokens" => Usage::set(&mut into.cached_write, count),
-            "cache_creation" => {
-                let count = |name| value.member(name).and_then(|count| count.as_u64());
-                Usage::set(&mut into.cached_write_5m, count("ephemeral_5m_input_tokens"));
-                Usage::set(&mut into.cached_write_1h, count("ephemeral_1h_input_tokens"));
-            }
-            "output_tokens_details" => {
-                let thinking = value.member("thinking_tokens").and_then(|count| count.as_u64());
-                Usage::set(&mut into.reasoning, thinking);
-            }
-            "server_tool_use" => {
-                let searches = value.member("web_search_requests").and_then(|count| count.as_u64());
-                Usage::set(&mut into.web_searches, searches);
-            }
-            _ => {}
+    usage.object(|name, value| {
+        match name {
+            b"input_tokens" => Usage::set(&mut uncached, value.count()?),
+            b"output_tokens" => Usage::set(&mut into.output, value.count()?),
+            b"cache_read_input_tokens" => Usage::set(&mut into.cached_read, value.count()?),
+            b"cache_creation_input_tokens" => Usage::set(&mut into.cached_write, value.count()?),
+            b"cache_creation" => read_cache_creation(value, into)?,
+            b"output_tokens_details" => value.object_or_skip(|name, value| {
+                match name {
+                    b"thinking_tokens" => Usage::set(&mut into.reasoning, value.count()?),
+                    _ => drop(value.value()?),
+                }
+                Some(())
+            })?,
+            b"server_tool_use" => value.object_or_skip(|name, value| {
+                match name {
+                    b"web_search_requests" => Usage::set(&mut into.web_searches, value.count()?),
+                    _ => drop(value.value()?),
+                }
+                Some(())
+            })?,
+            _ => drop(value.value()?),
         }
-    }
+        Some(())
+    })?;
+    into.reported = true;
     into.input = uncached.saturating_add(into.cached_read).saturating_add(into.cached_write);
     into.total = into.input.saturating_add(into.output);
+    Some(())
 }
 
 /// Writes the members of a `usage` object.
@@ -63,10 +65,9 @@ pub(super) fn write_usage(usage: &Usage, object: &mut Object<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Index;
 
     fn read(json: &str, into: &mut Usage) {
-        read_usage(Index::new().read(json.as_bytes()).expect("valid"), into);
+        read_usage(&mut Cursor::new(json.as_bytes()), into).unwrap();
     }
 
     #[test]

@@ -264,8 +264,11 @@ impl Parser<'_> {
     }
 }
 
+/// Strings up to this length are searched with [`plain_run`]; a search by vectors costs more than that to begin.
+pub(crate) const SHORT_STRING_BYTES: usize = 32;
+
 /// How many bytes from the start need no look inside a string: neither quote, backslash nor control character.
-pub(super) fn plain_run(bytes: &[u8]) -> usize {
+pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     let mut at = 0;
     for chunk in bytes.chunks_exact(8) {
         let word = chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));

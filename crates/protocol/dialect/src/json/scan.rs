@@ -1,47 +1,169 @@
 //! Looking for one member of an object without an index and without allocating: for events that are relayed as they
 //! came and are only asked a question or two. The text is not checked; on broken JSON the answer is `None`.
 
-use super::read::plain_run;
+use memchr::memchr2;
+
+use super::read::{SHORT_STRING_BYTES, plain_run};
 
 /// The value of the member of that name in the object that starts the text, as it is spelt.
 pub(crate) fn find_member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut rest = skip_space(object).strip_prefix(b"{")?;
-    loop {
-        rest = skip_space(rest);
-        let key = value_at(rest)?;
-        rest = skip_space(rest.get(key.len()..)?).strip_prefix(b":")?;
-        rest = skip_space(rest);
-        let value = value_at(rest)?;
-        if key.strip_prefix(b"\"")?.strip_suffix(b"\"")? == name.as_bytes() {
-            return Some(value);
-        }
-        rest = skip_space(rest.get(value.len()..)?).strip_prefix(b",")?;
+    let mut found = None;
+    Cursor::new(object).object(|key, cursor| {
+        let value = cursor.value()?;
+        found = (key == name.as_bytes()).then_some(value);
+        // Nothing more is read once it is found.
+        found.is_none().then_some(())
+    });
+    found
+}
+
+/// Reads forward through unchecked text, once. What returns `None` met text that is broken, and nothing that was read
+/// with it counts.
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { rest: text }
     }
+
+    /// What was not read yet, without white space in front.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        self.rest = skip_space(self.rest);
+        self.rest
+    }
+
+    /// Reads an object. `member` is given each name, without quotes, and reads the value.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&'a [u8], &mut Self) -> Option<()>,
+    ) -> Option<()> {
+        self.take(b'{')?;
+        if self.peek() == Some(b'}') {
+            return self.take(b'}');
+        }
+        self.members(&mut member)
+    }
+
+    /// Passes over what follows a member's value up to the end of the object it stands in.
+    pub(crate) fn end_of_object(&mut self) -> Option<()> {
+        match self.peek()? {
+            b',' => {
+                self.take(b',')?;
+                self.members(&mut |_, cursor| cursor.value().map(drop))
+            }
+            _ => self.take(b'}'),
+        }
+    }
+
+    /// Reads members up to the end of the object they stand in.
+    fn members(
+        &mut self,
+        member: &mut impl FnMut(&'a [u8], &mut Self) -> Option<()>,
+    ) -> Option<()> {
+        loop {
+            self.take(b'"')?;
+            let (name, behind) = self.rest.split_at_checked(string_end(self.rest)?)?;
+            self.rest = behind.get(1..)?;
+            self.take(b':')?;
+            member(name, self)?;
+            match self.peek()? {
+                b',' => self.take(b',')?,
+                _ => return self.take(b'}'),
+            }
+        }
+    }
+
+    /// Reads a value of any kind, as it is spelt.
+    pub(crate) fn value(&mut self) -> Option<&'a [u8]> {
+        let value = value_at(self.rest())?;
+        self.rest = self.rest.get(value.len()..)?;
+        Some(value)
+    }
+
+    /// Reads a value; a whole number of at least 0 is returned. `2.0` and `1e3` count, fractions are cut off.
+    pub(crate) fn count(&mut self) -> Option<Option<u64>> {
+        self.value().map(count)
+    }
+
+    /// Reads a value with `read` if it is an object, and passes over it otherwise.
+    pub(crate) fn object_or_skip(
+        &mut self,
+        member: impl FnMut(&'a [u8], &mut Self) -> Option<()>,
+    ) -> Option<()> {
+        match self.peek()? {
+            b'{' => self.object(member),
+            _ => self.value().map(drop),
+        }
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        self.rest().first().copied()
+    }
+
+    /// Reads that byte, and white space in front of it.
+    pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
+        let (first, behind) = self.rest().split_first()?;
+        self.rest = behind;
+        (*first == byte).then_some(())
+    }
+}
+
+/// A whole number of at least 0; `2.0` and `1e3` count, fractions are cut off.
+fn count(number: &[u8]) -> Option<u64> {
+    // Nineteen nines are below the maximum.
+    if number.len() < 20 && number.iter().all(u8::is_ascii_digit) {
+        return Some(number.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')));
+    }
+    other_count(number)
+}
+
+#[cold]
+fn other_count(number: &[u8]) -> Option<u64> {
+    let text = str::from_utf8(number).ok()?;
+    text.starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
+    text.parse().ok().or_else(|| {
+        let value: f64 = text.parse().ok()?;
+        (value >= 0.0 && value < u64::MAX as f64).then_some(value as u64)
+    })
 }
 
 /// The value that starts the text.
 pub(crate) fn value_at(text: &[u8]) -> Option<&[u8]> {
     let length = match text.first()? {
-        b'"' => string_length(text)?,
+        b'"' => string_end(text.get(1..)?)? + 2,
         b'{' | b'[' => container_length(text)?,
-        _ => text.iter().position(|byte| b",}] \n\r\t:".contains(byte)).unwrap_or(text.len()),
+        _ => text.iter().position(|byte| ends_literal(*byte)).unwrap_or(text.len()),
     };
     text.get(..length).filter(|value| !value.is_empty())
 }
 
-pub(crate) fn skip_space(text: &[u8]) -> &[u8] {
-    let blank = text.iter().position(|byte| !b" \n\r\t".contains(byte)).unwrap_or(text.len());
-    text.get(blank..).unwrap_or_default()
+fn ends_literal(byte: u8) -> bool {
+    matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b':')
 }
 
-fn string_length(text: &[u8]) -> Option<usize> {
-    let mut at = 1;
+pub(crate) fn skip_space(text: &[u8]) -> &[u8] {
+    let mut text = text;
+    while let [b' ' | b'\n' | b'\r' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Where the string ends whose opening quote was just read.
+fn string_end(text: &[u8]) -> Option<usize> {
+    // Names are short, and end before a vector search has begun.
+    let head = text.get(..SHORT_STRING_BYTES).unwrap_or(text);
+    let mut at = plain_run(head);
+    if text.get(at) == Some(&b'"') {
+        return Some(at);
+    }
     loop {
-        at += plain_run(text.get(at..)?);
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
         match text.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
+            b'"' => return Some(at),
+            _ => at += 2,
         }
     }
 }
@@ -51,7 +173,7 @@ fn container_length(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         match text.get(at)? {
-            b'"' => at += string_length(text.get(at..)?)? - 1,
+            b'"' => at += string_end(text.get(at + 1..)?)? + 1,
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth -= 1,
             _ => {}
@@ -74,6 +196,25 @@ mod tests {
         assert_eq!(find_member(text, "a"), Some(&br#"{"b":[1,"}\""]}"#[..]));
         assert_eq!(find_member(text, "d"), Some(&b"null"[..]));
         assert_eq!(find_member(text, "x"), None);
+    }
+
+    #[test]
+    fn numbers_are_counts() {
+        let cases: &[(&str, Option<u64>)] = &[
+            ("0", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("9999999999999999999", Some(9_999_999_999_999_999_999)),
+            ("2.7", Some(2)),
+            ("1e3", Some(1000)),
+            ("-3", None),
+            ("1e400", None),
+            ("null", None),
+            ("nan", None),
+            ("\"3\"", None),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(count(number.as_bytes()), *expected, "{number}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::usage::{read_usage, write_usage};
 use crate::canonical::{Choice, Citation, Part, PartKind, Reply, Stop};
 use crate::error::{Error, What};
 use crate::fields;
-use crate::json::{Object, Raw, Text};
+use crate::json::{Cursor, Object, Raw, Text};
 use crate::options::ReplyOptions;
 
 /// Reads a reply; calls without an id get one made from the reply's, or from `fallback_id`. Only what makes it useless is an error: a paid answer is not thrown away for an odd member.
@@ -29,7 +29,7 @@ pub(crate) fn read_reply<'a>(root: Raw<'a>, fallback_id: &str) -> Result<Reply<'
         return Err(Error::at("choices", What::Missing));
     }
     if let Some(usage) = root.member("usage") {
-        read_usage(usage, &mut reply.usage);
+        read_usage(&mut Cursor::new(usage.text().as_bytes()), &mut reply.usage);
     }
     Ok(reply)
 }

@@ -1,74 +1,98 @@
 //! The `usage` object, in the spellings that hosts have come up with.
 
 use crate::canonical::Usage;
-use crate::json::{Object, Raw};
+use crate::json::{Cursor, Object};
 
-/// Takes over what a `usage` object reports.
-pub(crate) fn read_usage(usage: Raw<'_>, into: &mut Usage) {
-    if !usage.is_object() {
-        return;
-    }
-    into.reported = true;
+/// Takes over what a `usage` object reports. `None`: it is no object, or broken, and what was read does not count.
+pub(crate) fn read_usage(usage: &mut Cursor<'_>, into: &mut Usage) -> Option<()> {
     let mut total = None;
-    for (name, value) in usage.members() {
-        let count = value.as_u64();
-        match &*name {
-            "prompt_tokens" => Usage::set(&mut into.input, count),
-            "completion_tokens" => Usage::set(&mut into.output, count),
-            "total_tokens" => total = count,
-            "prompt_tokens_details" => read_prompt(value, into),
-            "completion_tokens_details" => read_completion(value, into),
+    usage.object(|name, value| {
+        match name {
+            b"prompt_tokens" => Usage::set(&mut into.input, value.count()?),
+            b"completion_tokens" => Usage::set(&mut into.output, value.count()?),
+            b"total_tokens" => total = value.count()?,
+            b"prompt_tokens_details" => read_prompt(value, into)?,
+            b"completion_tokens_details" => read_completion(value, into)?,
             // DeepSeek; Together; Mistral; hosts of Claude.
-            "prompt_cache_hit_tokens"
-            | "cached_tokens"
-            | "num_cached_tokens"
-            | "cache_read_input_tokens" => Usage::set(&mut into.cached_read, count),
-            "cache_creation_input_tokens" => Usage::set(&mut into.cached_write, count),
-            "cache_creation" => read_cache_creation(value, into),
-            "reasoning_tokens" => Usage::set(&mut into.reasoning, count),
-            "server_tool_use_details" => {
-                let searches = value.member("web_search_requests").and_then(|count| count.as_u64());
-                Usage::set(&mut into.web_searches, searches);
-            }
-            _ => {}
+            b"prompt_cache_hit_tokens"
+            | b"cached_tokens"
+            | b"num_cached_tokens"
+            | b"cache_read_input_tokens" => Usage::set(&mut into.cached_read, value.count()?),
+            b"cache_creation_input_tokens" => Usage::set(&mut into.cached_write, value.count()?),
+            b"cache_creation" => read_cache_creation(value, into)?,
+            b"reasoning_tokens" => Usage::set(&mut into.reasoning, value.count()?),
+            b"server_tool_use_details" => value.object_or_skip(|name, value| {
+                match name {
+                    b"web_search_requests" => Usage::set(&mut into.web_searches, value.count()?),
+                    _ => drop(value.value()?),
+                }
+                Some(())
+            })?,
+            _ => drop(value.value()?),
         }
-    }
+        Some(())
+    })?;
+    into.reported = true;
     into.total = into.input.saturating_add(into.output);
     Usage::set(&mut into.total, total);
+    Some(())
 }
 
-fn read_prompt(details: Raw<'_>, into: &mut Usage) {
-    let count = |name| details.member(name).and_then(|count| count.as_u64());
-    let write = count("cached_write_tokens").or_else(|| count("cache_write_tokens"));
-    Usage::set(&mut into.cached_write, write);
+fn read_prompt(details: &mut Cursor<'_>, into: &mut Usage) -> Option<()> {
+    let (mut sum, mut read, mut write, mut write_elsewhere) = (None, None, None, None);
+    details.object_or_skip(|name, value| {
+        match name {
+            b"cached_tokens" => sum = value.count()?,
+            b"cached_read_tokens" => read = value.count()?,
+            b"cached_write_tokens" => write = value.count()?,
+            b"cache_write_tokens" => write_elsewhere = value.count()?,
+            b"audio_tokens" => Usage::set(&mut into.audio_input, value.count()?),
+            b"image_tokens" => Usage::set(&mut into.image_input, value.count()?),
+            b"cached_write_token_details" => read_cache_write(value, into)?,
+            _ => drop(value.value()?),
+        }
+        Some(())
+    })?;
+    Usage::set(&mut into.cached_write, write.or(write_elsewhere));
     // Another gateway of this kind says both parts and their sum; OpenAI says only what was read.
-    Usage::set(
-        &mut into.cached_read,
-        count("cached_read_tokens").or_else(|| match count("cached_write_tokens") {
-            None => count("cached_tokens"),
-            Some(write) => count("cached_tokens").map(|sum| sum.saturating_sub(write)),
-        }),
-    );
-    Usage::set(&mut into.audio_input, count("audio_tokens"));
-    Usage::set(&mut into.image_input, count("image_tokens"));
-    if let Some(split) = details.member("cached_write_token_details") {
-        let count = |name| split.member(name).and_then(|count| count.as_u64());
-        Usage::set(&mut into.cached_write_5m, count("cached_write_tokens_5m"));
-        Usage::set(&mut into.cached_write_1h, count("cached_write_tokens_1h"));
-    }
+    let rest_of_sum = || sum.map(|sum| sum.saturating_sub(write.unwrap_or(0)));
+    Usage::set(&mut into.cached_read, read.or_else(rest_of_sum));
+    Some(())
 }
 
-fn read_cache_creation(split: Raw<'_>, into: &mut Usage) {
-    let count = |name| split.member(name).and_then(|count| count.as_u64());
-    Usage::set(&mut into.cached_write_5m, count("ephemeral_5m_input_tokens"));
-    Usage::set(&mut into.cached_write_1h, count("ephemeral_1h_input_tokens"));
+fn read_cache_write(split: &mut Cursor<'_>, into: &mut Usage) -> Option<()> {
+    split.object_or_skip(|name, value| {
+        match name {
+            b"cached_write_tokens_5m" => Usage::set(&mut into.cached_write_5m, value.count()?),
+            b"cached_write_tokens_1h" => Usage::set(&mut into.cached_write_1h, value.count()?),
+            _ => drop(value.value()?),
+        }
+        Some(())
+    })
 }
 
-fn read_completion(details: Raw<'_>, into: &mut Usage) {
-    let count = |name| details.member(name).and_then(|count| count.as_u64());
-    Usage::set(&mut into.reasoning, count("reasoning_tokens"));
-    Usage::set(&mut into.audio_output, count("audio_tokens"));
-    Usage::set(&mut into.web_searches, count("num_search_queries"));
+fn read_completion(details: &mut Cursor<'_>, into: &mut Usage) -> Option<()> {
+    details.object_or_skip(|name, value| {
+        match name {
+            b"reasoning_tokens" => Usage::set(&mut into.reasoning, value.count()?),
+            b"audio_tokens" => Usage::set(&mut into.audio_output, value.count()?),
+            b"num_search_queries" => Usage::set(&mut into.web_searches, value.count()?),
+            _ => drop(value.value()?),
+        }
+        Some(())
+    })
+}
+
+/// Anthropic's object, which hosts of Claude send too.
+pub(crate) fn read_cache_creation(split: &mut Cursor<'_>, into: &mut Usage) -> Option<()> {
+    split.object_or_skip(|name, value| {
+        match name {
+            b"ephemeral_5m_input_tokens" => Usage::set(&mut into.cached_write_5m, value.count()?),
+            b"ephemeral_1h_input_tokens" => Usage::set(&mut into.cached_write_1h, value.count()?),
+            _ => drop(value.value()?),
+        }
+        Some(())
+    })
 }
 
 /// Writes the members of a `usage` object.
@@ -105,11 +129,10 @@ fn write_if(object: &mut Object<'_>, name: &str, count: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Index;
 
     fn read(json: &str) -> Usage {
         let mut usage = Usage::default();
-        read_usage(Index::new().read(json.as_bytes()).expect("valid"), &mut usage);
+        read_usage(&mut Cursor::new(json.as_bytes()), &mut usage).unwrap();
         usage
     }
 
@@ -171,9 +194,8 @@ mod tests {
     fn repeated_reports_add_up_to_the_last() {
         let mut usage =
             read(r#"{"prompt_tokens":26,"completion_tokens":null,"total_tokens":null}"#);
-        let mut index = Index::new();
-        let last = index.read(br#"{"prompt_tokens":26,"completion_tokens":5,"total_tokens":31}"#);
-        read_usage(last.expect("valid"), &mut usage);
+        let last = br#"{"prompt_tokens":26,"completion_tokens":5,"total_tokens":31}"#;
+        read_usage(&mut Cursor::new(last), &mut usage).unwrap();
         assert_eq!((usage.input, usage.output, usage.total), (26, 5, 31));
     }
 }

@@ -85,8 +85,8 @@ impl Fields {
     pub(super) fn iter<'b>(
         &self,
         buf: &'b [u8],
-    ) -> impl ExactSizeIterator<Item = (&'b str, &'b [u8])> {
-        self.fields.iter().map(move |field| (field.name.read_ascii(buf), field.value.read(buf)))
+    ) -> impl ExactSizeIterator<Item = (&'b [u8], &'b [u8])> {
+        self.fields.iter().map(move |field| (field.name.read(buf), field.value.read(buf)))
     }
 }
 

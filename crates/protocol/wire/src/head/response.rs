@@ -112,8 +112,12 @@ impl ResponseHead {
         self.fields.first(buf, name)
     }
 
-    /// All headers in the order they came, values without the white space around them.
-    pub fn headers<'b>(&self, buf: &'b [u8]) -> impl ExactSizeIterator<Item = (&'b str, &'b [u8])> {
+    /// All headers in the order they came: names, which are tokens, and values without the white
+    /// space around them.
+    pub fn headers<'b>(
+        &self,
+        buf: &'b [u8],
+    ) -> impl ExactSizeIterator<Item = (&'b [u8], &'b [u8])> {
         self.fields.iter(buf)
     }
 

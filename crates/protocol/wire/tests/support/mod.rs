@@ -103,11 +103,11 @@ fn write_payload(payload: &[u8], out: &mut String) {
 }
 
 fn write_headers<'b>(
-    headers: impl Iterator<Item = (&'b str, &'b [u8])>,
+    headers: impl Iterator<Item = (&'b [u8], &'b [u8])>,
     out: &mut String,
 ) -> fmt::Result {
     for (name, value) in headers {
-        writeln!(out, "  {name}: {}", value.escape_ascii())?;
+        writeln!(out, "  {}: {}", String::from_utf8_lossy(name), value.escape_ascii())?;
     }
     Ok(())
 }
@@ -142,6 +142,7 @@ impl Side for Requests {
         )?;
         for (name, _) in head.headers(buf) {
             let first = head.headers(buf).find(|(other, _)| other.eq_ignore_ascii_case(name));
+            let name = std::str::from_utf8(name).unwrap();
             assert_eq!(head.header(buf, name), first.map(|(_, value)| value));
         }
         write_headers(head.headers(buf), out)

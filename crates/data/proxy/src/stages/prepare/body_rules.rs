@@ -1,15 +1,23 @@
 //! What a provider wants changed in a request body, turned into edits.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use provider::{BodyRules, When};
 use sonic_rs::{JsonValueTrait, LazyValue, to_array_iter, to_object_iter};
 
 use crate::stages::peek::Member;
 use crate::stages::splice::Edits;
 
-/// Levels below a stripped member's array that are searched: a message, its content, a block.
+/// Levels below `messages` that are searched: a message, its content, a block.
 const STRIP_DEPTH_MAX: usize = 4;
+
+/// A marker of other vendors for what is worth caching.
+const CACHE_CONTROL: &str = "cache_control";
+
+/// Made once: looking for it is most of what these rules cost.
+static MARKER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(CACHE_CONTROL));
 
 /// Notes the edits that `rules` ask for in `body`, whose top-level members are `members`.
 pub(super) fn apply(
@@ -29,8 +37,8 @@ pub(super) fn apply(
             document.remove(name, edits);
         }
     }
-    for name in rules.strips {
-        document.strip(name, edits);
+    if rules.strips_cache_control {
+        document.strip_cache_control(edits);
     }
     for flatten in rules.flattens {
         document.flatten(flatten, edits);
@@ -94,14 +102,11 @@ impl<'b> Document<'b> {
         }
     }
 
-    /// Removes `name` wherever it stands in `messages`, `system` and `tools`.
-    fn strip(&self, name: &str, edits: &mut Edits) {
-        if memchr::memmem::find(self.body, name.as_bytes()).is_none() {
-            return;
-        }
+    /// Removes cache markers wherever they stand in `messages`, `system` and `tools`.
+    fn strip_cache_control(&self, edits: &mut Edits) {
         for place in ["messages", "system", "tools"] {
             if let Some((_, member)) = self.find(place) {
-                strip_below(self.body, self.text(member), name, STRIP_DEPTH_MAX, edits);
+                strip_below(self.body, self.text(member), STRIP_DEPTH_MAX, edits);
             }
         }
     }
@@ -122,24 +127,24 @@ impl<'b> Document<'b> {
     }
 }
 
-/// Removes members called `name` from objects in `part`, itself a slice of `body`.
-fn strip_below(body: &[u8], part: &[u8], name: &str, depth: usize, edits: &mut Edits) {
-    if depth == 0 || memchr::memmem::find(part, name.as_bytes()).is_none() {
+/// Removes cache markers from objects in `part`, itself a slice of `body`.
+fn strip_below(body: &[u8], part: &[u8], depth: usize, edits: &mut Edits) {
+    if depth == 0 || MARKER.find(part).is_none() {
         return;
     }
     if part.starts_with(b"[") {
         for element in to_array_iter(part).filter_map(Result::ok) {
-            strip_below(body, element.as_raw_str().as_bytes(), name, depth - 1, edits);
+            strip_below(body, element.as_raw_str().as_bytes(), depth - 1, edits);
         }
     } else if part.starts_with(b"{") {
-        strip_object(body, part, name, depth, edits);
+        strip_object(body, part, depth, edits);
     }
 }
 
-fn strip_object(body: &[u8], object: &[u8], name: &str, depth: usize, edits: &mut Edits) {
+fn strip_object(body: &[u8], object: &[u8], depth: usize, edits: &mut Edits) {
     let members: Vec<(bool, LazyValue<'_>)> = to_object_iter(object)
         .filter_map(Result::ok)
-        .map(|(key, value)| (key == name, value))
+        .map(|(key, value)| (key == CACHE_CONTROL, value))
         .collect();
     let ends: Vec<usize> = members.iter().map(|(_, value)| position(body, value).end).collect();
     let opening = offset(body, object) + 1;
@@ -148,7 +153,7 @@ fn strip_object(body: &[u8], object: &[u8], name: &str, depth: usize, edits: &mu
         if !is_meant {
             kept_any = true;
             // Tools are described by schemas, whose members are the caller's own names.
-            strip_below(body, value.as_raw_str().as_bytes(), name, depth - 1, edits);
+            strip_below(body, value.as_raw_str().as_bytes(), depth - 1, edits);
             continue;
         }
         let start = if index == 0 { opening } else { ends[index - 1] };

@@ -78,7 +78,7 @@ async fn pass(
     let mut is_over = has_ended;
     while !is_over {
         let mut failure = None;
-        let look = relay.look(|output, payload| {
+        let look = relay.look(|output, payload, _| {
             failure = failure.take().or(passage.next(output, payload).err());
         })?;
         if let Some(reject) = failure {

@@ -32,8 +32,8 @@ pub(super) async fn run(relay: &mut Relay<'_>, usage: &mut UsageReader) -> Seen 
 
 async fn pass(relay: &mut Relay<'_>, tee: &mut Tee<'_>) -> Result<(), Reject> {
     loop {
-        let look = relay.look(|output, payload| {
-            tee.take(payload);
+        let look = relay.look(|output, payload, is_end| {
+            tee.take(payload, is_end);
             output.relay(payload);
         })?;
         match look {
@@ -97,11 +97,13 @@ struct Tee<'u> {
 }
 
 impl Tee<'_> {
-    fn take(&mut self, payload: &[u8]) {
+    fn take(&mut self, payload: &[u8], is_end: bool) {
         self.pieces += 1;
-        if self.pieces == 1 {
-            // Complete in most cases; the beginning of a reply reads as no usage.
+        if self.pieces == 1 && is_end {
             self.reader.reply(payload);
+            self.is_over = true;
+        } else if self.pieces == 1 {
+            self.reader.beginning(payload);
             self.is_over = self.reader.usage().reported;
         }
         if self.is_over {

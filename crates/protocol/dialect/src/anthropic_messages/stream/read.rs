@@ -8,7 +8,7 @@ use crate::canonical::{Citation, Delta, Event, Reasoning, Start, Usage};
 use crate::error::{Error, What};
 use crate::error_shape::read_stream_error_at;
 use crate::fields;
-use crate::json::{Raw, Text};
+use crate::json::{Cursor, Raw, Text};
 
 /// Most blocks that may be open at a time. The vendor opens one.
 const OPEN_BLOCKS_MAX: usize = 64;
@@ -114,7 +114,7 @@ impl StreamReader {
 
     fn usage<'a>(&mut self, parent: Raw<'a>, emit: Emit<'_, 'a>) -> Result<(), Error> {
         let Some(usage) = parent.member("usage") else { return Ok(()) };
-        read_usage(usage, &mut self.usage);
+        read_usage(&mut Cursor::new(usage.text().as_bytes()), &mut self.usage);
         emit(Event::Usage(self.usage))
     }
 

@@ -4,7 +4,7 @@ use crate::canonical::{Delta, Event, PartKind, Reasoning, Start, Usage};
 use crate::error::{Error, What};
 use crate::error_shape::read_stream_error_at;
 use crate::fields;
-use crate::json::{Raw, Text};
+use crate::json::{Cursor, Raw, Text};
 use crate::openai_chat::error::read_object;
 use crate::openai_chat::message::read_part;
 use crate::openai_chat::reasoning::{plain_reasoning, read_detail};
@@ -72,7 +72,7 @@ impl StreamReader {
             self.choice(choice, emit)?;
         }
         if let Some(usage) = chunk_usage(chunk) {
-            read_usage(usage, &mut self.usage);
+            read_usage(&mut Cursor::new(usage.text().as_bytes()), &mut self.usage);
             emit(Event::Usage(self.usage))?;
         }
         Ok(())
