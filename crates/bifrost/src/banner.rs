@@ -1,11 +1,11 @@
 //! What is printed once the gateway serves: where, with what, and what to try.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bifrost::{Overview, ProviderOverview};
-use config::Source;
+use config::{FromProfile, Source};
 
 /// The banner, with a line feed at its end.
 pub(crate) fn render(overview: &Overview, took: Duration) -> String {
@@ -18,9 +18,15 @@ pub(crate) fn render(overview: &Overview, took: Duration) -> String {
     line("listening on", &listening(overview));
     line("workers", &workers(overview));
     line("configuration", &configuration(overview));
+    if let Some(from) = &overview.profile {
+        line("profile", &profile(from));
+    }
     line("providers", &providers(&overview.providers));
     if overview.took_over {
         line("restart", "took the listening sockets over from the process before");
+    }
+    if let Some(from) = &overview.profile {
+        write_notes(&mut text, &format!("From profile {}", from.name), &from.settings);
     }
     write_notes(&mut text, "Warnings", &overview.warnings);
     write_notes(&mut text, "Accepted, not active yet", &overview.inactive);
@@ -71,7 +77,15 @@ fn providers(providers: &[ProviderOverview]) -> String {
     }
 }
 
-fn write_notes(text: &mut String, title: &str, notes: &[config::Note]) {
+fn profile(from: &FromProfile) -> String {
+    match from.settings.len() {
+        0 => format!("{}; all it says is overruled", from.name),
+        1 => format!("{} (1 setting, below)", from.name),
+        count => format!("{} ({count} settings, below)", from.name),
+    }
+}
+
+fn write_notes(text: &mut String, title: &str, notes: &[impl Display]) {
     if notes.is_empty() {
         return;
     }

@@ -34,6 +34,10 @@ pub(crate) struct CommandLine {
     /// Configuration file, instead of config.json in the directory
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Tuning for what the configuration leaves open: default, latency, throughput, memory,
+    /// t3.medium, t3.xlarge or a .toml file [env: BIFROST_PROFILE]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// Threads that serve requests [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
@@ -53,6 +57,9 @@ enum Sub {
     Check {
         /// The file
         file: PathBuf,
+        /// Tuning profile below it, as for serving [env: BIFROST_PROFILE]
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
     },
     /// Print the JSON Schema of the configuration file
     Schema,
@@ -64,7 +71,12 @@ pub(crate) enum Command {
     /// Serve until told to end.
     Serve(Options),
     /// Look for mistakes in a file.
-    Check(PathBuf),
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// The profile below it.
+        profile: Option<String>,
+    },
     /// Print the schema.
     Schema,
 }
@@ -87,6 +99,7 @@ impl CommandLine {
             app_dir: given.app_dir.or_else(|| env("APP_DIR").map(PathBuf::from)),
             port: or_env(given.port, "APP_PORT", env, |value| value.parse().ok())?,
             host: given.host.or_else(|| env("BIFROST_HOST")).or_else(|| env("APP_HOST")),
+            profile: given.profile.or_else(|| env("BIFROST_PROFILE")),
             log_level: or_env(given.log_level, "LOG_LEVEL", env, choice)?,
             log_style: or_env(given.log_style, "LOG_STYLE", env, choice)?,
             ..given
@@ -97,7 +110,11 @@ impl CommandLine {
     pub(crate) fn command(&self) -> Command {
         match &self.subcommand {
             None => Command::Serve(self.options()),
-            Some(Sub::Check { file }) => Command::Check(file.clone()),
+            Some(Sub::Check { file, profile }) => Command::Check {
+                file: file.clone(),
+                // The field of the command holds what the environment says.
+                profile: profile.clone().or_else(|| self.profile.clone()),
+            },
             Some(Sub::Schema) => Command::Schema,
         }
     }
@@ -119,6 +136,7 @@ impl CommandLine {
             host: self.host.clone().unwrap_or(default.host),
             port: self.port.unwrap_or(default.port),
             config: self.config.clone(),
+            profile: self.profile.clone(),
             workers: self.workers,
             driver: self.driver,
             overhead_breakdown: self.overhead_breakdown,
@@ -224,6 +242,22 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_comes_from_the_flag_or_the_environment() {
+        let env = [("BIFROST_PROFILE", "memory")];
+        assert_eq!(options(&[], &[]).profile, None);
+        assert_eq!(options(&[], &env).profile.as_deref(), Some("memory"));
+        assert_eq!(options(&["-profile", "latency"], &env).profile.as_deref(), Some("latency"));
+        for (arguments, expected) in
+            [(&["check", "f"][..], "memory"), (&["check", "--profile", "latency", "f"], "latency")]
+        {
+            match parse(arguments, &env).expect("good").command() {
+                Command::Check { profile, .. } => assert_eq!(profile.as_deref(), Some(expected)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for arguments in [
             &["-prot", "1"][..],
@@ -256,7 +290,10 @@ mod tests {
     #[test]
     fn subcommands_are_recognised() {
         let command = |arguments: &[&str]| parse(arguments, &[]).expect("good").command();
-        assert!(matches!(command(&["check", "f"]), Command::Check(file) if file.ends_with("f")));
+        let Command::Check { file, profile: None } = command(&["check", "f"]) else {
+            panic!("a check without a profile")
+        };
+        assert_eq!(file, PathBuf::from("f"));
         assert!(matches!(command(&["schema"]), Command::Schema));
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use net::handover::{self, Guard, Successor};
 use net::{Settings, Workers};
@@ -13,6 +14,7 @@ use supervisor::{ConfigFile, Loaded, Socket, Supervisor};
 use tracing::{info, warn};
 
 use crate::overview::{self, Overview};
+use crate::profile::find_profile;
 use crate::{Options, StartError, listen, worker_settings};
 
 /// A running gateway.
@@ -33,7 +35,7 @@ impl Gateway {
     /// When the configuration has mistakes or the system refuses something; nothing runs then.
     pub fn start(options: Options) -> Result<Self, StartError> {
         prepare_process(&options);
-        let file = config_file(&options);
+        let file = config_file(&options)?;
         let first = file.load().map_err(StartError::Config)?;
         let predecessor = Predecessor::find(&options);
         let took_over = predecessor.successor.is_some();
@@ -128,6 +130,7 @@ fn start_planes(
             return Err(StartError::Listen(error));
         }
     };
+    let providers = overview::providers(&config);
     let overview = Overview {
         addresses: workers.addresses().to_vec(),
         is_tls,
@@ -137,7 +140,8 @@ fn start_planes(
         took_over: false,
         file: path,
         source: config.source,
-        providers: overview::providers(&config),
+        profile: config.profile.map(|from| overview::in_force(from, options)),
+        providers,
         warnings: config.warnings,
         inactive: config.inactive,
     };
@@ -155,11 +159,15 @@ fn prepare_process(options: &Options) {
     }
 }
 
-fn config_file(options: &Options) -> ConfigFile {
-    match &options.config {
-        Some(path) => ConfigFile { path: path.clone(), is_required: true },
-        None => ConfigFile { path: options.app_dir.join("config.json"), is_required: false },
-    }
+fn config_file(options: &Options) -> Result<ConfigFile, StartError> {
+    let profile = options.profile.as_deref().map(find_profile).transpose();
+    let profile = profile.map_err(StartError::Profile)?.map(Arc::new);
+    Ok(match &options.config {
+        Some(path) => ConfigFile { path: path.clone(), is_required: true, profile },
+        None => {
+            ConfigFile { path: options.app_dir.join("config.json"), is_required: false, profile }
+        }
+    })
 }
 
 /// Where the control plane's socket may be, best first.

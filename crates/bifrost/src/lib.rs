@@ -13,11 +13,13 @@ mod gateway;
 mod listen;
 mod options;
 mod overview;
+mod profile;
 mod start_error;
 mod worker_settings;
 
-pub use config::Driver;
+pub use config::{Driver, Filled, FromProfile, Profile};
 pub use gateway::Gateway;
 pub use options::Options;
 pub use overview::{Overview, ProviderOverview};
+pub use profile::{ProfileError, find_profile};
 pub use start_error::StartError;

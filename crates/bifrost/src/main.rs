@@ -26,7 +26,7 @@ fn main() -> ExitCode {
             logs::start(command_line.log_level(), command_line.log_style());
             serve(options, began)
         }
-        Command::Check(file) => check::check(&file),
+        Command::Check { file, profile } => check::check(&file, profile.as_deref()),
         Command::Schema => print(&config::schema()),
     }
 }

@@ -16,6 +16,8 @@ pub struct Options {
     pub port: u16,
     /// Configuration file that must exist, instead of `config.json` in the directory that may.
     pub config: Option<PathBuf>,
+    /// A tuning profile for what the configuration leaves open: a name of the product's own, or a file.
+    pub profile: Option<String>,
     /// Threads of the data plane; one per available core unless set anywhere.
     pub workers: Option<NonZeroUsize>,
     /// How these wait for sockets.
@@ -37,6 +39,7 @@ impl Default for Options {
             host: "localhost".to_owned(),
             port: PORT,
             config: None,
+            profile: None,
             workers: None,
             driver: None,
             overhead_breakdown: false,

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use config::{Config, ModelList, Note, Source};
+use config::{Config, FromProfile, ModelList, Note, Source};
+
+use crate::Options;
 
 /// A running gateway at a glance. It holds no secrets.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Overview {
     pub file: PathBuf,
     /// Where the configuration comes from.
     pub source: Source,
+    /// The tuning profile and what it decided, where one was given.
+    pub profile: Option<FromProfile>,
     /// The providers, in the order of the configuration.
     pub providers: Vec<ProviderOverview>,
     /// What is accepted and probably not meant.
@@ -43,6 +47,16 @@ pub struct ProviderOverview {
     pub is_keyless: bool,
     /// A model that it serves, where the configuration names one.
     pub model: Option<String>,
+}
+
+/// What a profile decided after options, which win over it, had their say.
+pub(crate) fn in_force(mut from: FromProfile, options: &Options) -> FromProfile {
+    from.settings.retain(|filled| match filled.path.as_str() {
+        "server.workers" => options.workers.is_none(),
+        "server.driver" => options.driver.is_none(),
+        _ => true,
+    });
+    from
 }
 
 /// The providers of a configuration.

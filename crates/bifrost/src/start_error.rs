@@ -7,9 +7,13 @@ use std::path::PathBuf;
 
 use supervisor::LoadError;
 
+use crate::ProfileError;
+
 /// Why the gateway did not start.
 #[derive(Debug)]
 pub enum StartError {
+    /// The tuning profile cannot be used.
+    Profile(ProfileError),
     /// The configuration cannot be used.
     Config(LoadError),
     /// The host to listen on has no address.
@@ -37,6 +41,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Profile(error) => error.fmt(f),
             Self::Config(error) => error.fmt(f),
             Self::Host { host, error } => write!(f, "cannot listen on {host}: {error}"),
             Self::AddressInUse(address) => {

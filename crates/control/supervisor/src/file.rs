@@ -4,8 +4,9 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use config::{Config, Problems};
+use config::{Config, Problems, Profile};
 
 /// A little more than the parser takes, so that it sees files that are too long.
 const READ_BYTES_MAX: u64 = (32 << 20) + 1;
@@ -17,6 +18,8 @@ pub struct ConfigFile {
     pub path: PathBuf,
     /// Whether it must exist. Else the environment alone configures the gateway without it.
     pub is_required: bool,
+    /// What counts where it says nothing.
+    pub profile: Option<Arc<Profile>>,
 }
 
 /// A configuration with the state of the file it was read from.
@@ -42,6 +45,8 @@ pub enum LoadError {
     Invalid {
         /// Which file.
         path: PathBuf,
+        /// The profile below it, whose values may be part of a mistake.
+        profile: Option<String>,
         /// Every mistake.
         problems: Problems,
     },
@@ -53,8 +58,12 @@ impl std::fmt::Display for LoadError {
             Self::Unreadable { path, error } => {
                 write!(f, "cannot read {}: {error}", path.display())
             }
-            Self::Invalid { path, problems } => {
+            Self::Invalid { path, profile: None, problems } => {
                 write!(f, "{} has mistakes:\n{problems}", path.display())
+            }
+            Self::Invalid { path, profile: Some(profile), problems } => {
+                let path = path.display();
+                write!(f, "{path} (over profile {profile}) has mistakes:\n{problems}")
             }
         }
     }
@@ -98,7 +107,8 @@ impl ConfigFile {
         match read(&self.path) {
             Ok((text, stamp)) => self.check(&text, stamp, &env),
             Err(error) if is_absent(&error) && !self.is_required => {
-                Ok(Loaded { config: config::without_file(&env), stamp: Stamp(None) })
+                let config = config::without_file_over(self.profile.as_deref(), &env);
+                Ok(Loaded { config, stamp: Stamp(None) })
             }
             Err(error) => Err(LoadError::Unreadable { path: self.path.clone(), error }),
         }
@@ -110,9 +120,13 @@ impl ConfigFile {
         stamp: Stamp,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Loaded, LoadError> {
-        match config::parse(text, env) {
+        match config::parse_over(self.profile.as_deref(), text, env) {
             Ok(config) => Ok(Loaded { config, stamp }),
-            Err(problems) => Err(LoadError::Invalid { path: self.path.clone(), problems }),
+            Err(problems) => Err(LoadError::Invalid {
+                path: self.path.clone(),
+                profile: self.profile.as_ref().map(|profile| profile.name().to_owned()),
+                problems,
+            }),
         }
     }
 

@@ -99,7 +99,7 @@ impl Reloader {
 
 fn log_refused(refused: &LoadError) {
     match refused {
-        LoadError::Invalid { path, problems } => {
+        LoadError::Invalid { path, problems, .. } => {
             for problem in problems.list() {
                 error!(path = %path.display(), "{problem}");
             }

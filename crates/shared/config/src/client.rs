@@ -146,12 +146,7 @@ pub(crate) const CLIENT: Object = Object::closed("How callers are treated.", MEM
 
 const MEMBERS: &[Member] = &[
     switch("drop_excess_requests", "Refuse a request when its provider's queue is full."),
-    member(
-        "initial_pool_size",
-        Shape::Integer { min: 1, max: 1_000_000 },
-        "Buffers and connection objects allocated at start.",
-    )
-    .or(Fallback::Integer(5000)),
+    INITIAL_POOL_SIZE,
     member("prometheus_labels", TEXTS, "Further labels of metrics, from `x-bf-dim-*` headers.")
         .later("metrics have no further labels yet"),
     member(
@@ -258,6 +253,14 @@ const MEMBERS: &[Member] = &[
     switch("enable_governance", "Compatibility of older versions.")
         .never("governance is always on"),
 ];
+
+/// A tuning profile may set it too.
+pub(crate) const INITIAL_POOL_SIZE: Member = member(
+    "initial_pool_size",
+    Shape::Integer { min: 1, max: 1_000_000 },
+    "Buffers and connection objects allocated at start.",
+)
+.or(Fallback::Integer(5000));
 
 const LOGS_LATER: &str = "requests are not logged yet";
 const MCP_LATER: &str = "MCP is not served yet";

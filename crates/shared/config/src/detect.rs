@@ -7,6 +7,7 @@ use crate::key::Key;
 use crate::models::ModelList;
 use crate::provider::ProviderConfig;
 use crate::secret::Secret;
+use crate::view::View;
 
 /// Providers and the variables that may hold a key for them, the first one counting.
 const VARIABLES: &[(&str, &[&str])] = &[
@@ -16,13 +17,17 @@ const VARIABLES: &[(&str, &[&str])] = &[
 ];
 
 /// The mock, and every provider the environment has a key for.
-pub(crate) fn providers(env: &dyn Fn(&str) -> Option<String>) -> Vec<ProviderConfig> {
+/// Their settings come from `view`.
+pub(crate) fn providers(
+    env: &dyn Fn(&str) -> Option<String>,
+    view: &View<'_>,
+) -> Vec<ProviderConfig> {
     let found = VARIABLES.iter().filter_map(|(provider, names)| {
         let row = ::provider::find(provider)?;
         let key = names.iter().find_map(|name| found_key(row, name, env))?;
-        Some(ProviderConfig::with_keys(row, vec![key]))
+        Some(ProviderConfig::with_keys(row, vec![key], view))
     });
-    let mock = ::provider::find("mock").map(|row| ProviderConfig::with_keys(row, Vec::new()));
+    let mock = ::provider::find("mock").map(|row| ProviderConfig::with_keys(row, Vec::new(), view));
     found.chain(mock).collect()
 }
 

@@ -85,6 +85,42 @@ impl Node {
         let (_, node) = self.members().iter().find(|(known, _)| known == name)?;
         (!node.is_null()).then_some(node)
     }
+
+    /// An object without members.
+    pub(crate) fn empty_object() -> Self {
+        Self { order: 0, json: Json::Object(Vec::new()) }
+    }
+
+    /// The members of an object, to change; none of anything else.
+    pub(crate) fn members_mut(&mut self) -> &mut [(String, Self)] {
+        match &mut self.json {
+            Json::Object(members) => members,
+            _ => &mut [],
+        }
+    }
+
+    /// Gives a member its value unless it has one, and says whether it did. Only objects have members.
+    pub(crate) fn fill(&mut self, name: &str, json: Json) -> bool {
+        let Json::Object(members) = &mut self.json else { return false };
+        match members.iter_mut().find(|(known, _)| known == name) {
+            Some((_, node)) if !node.is_null() => return false,
+            Some((_, node)) => node.json = json,
+            None => members.push((name.to_owned(), Self { order: self.order, json })),
+        }
+        true
+    }
+
+    /// A member of an object, made an object where it is absent; nothing of anything else.
+    pub(crate) fn member_or_object(&mut self, name: &str) -> Option<&mut Self> {
+        self.fill(name, Json::Object(Vec::new()));
+        let (_, node) = self.members_mut().iter_mut().find(|(known, _)| known == name)?;
+        Some(node)
+    }
+}
+
+/// Reads whatever a deserializer has.
+pub(crate) fn read_any<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Node, D::Error> {
+    NodeReader { order: &mut 0, depth: 0 }.deserialize(input)
 }
 
 /// Reads the file, or says at which line and column it stops being JSON.
@@ -95,11 +131,8 @@ pub(crate) fn read(text: &[u8]) -> Result<Node, Problem> {
         return Err(Problem::new(whole(), message));
     }
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let mut order = 0;
     let mut input = serde_json::Deserializer::from_slice(text);
-    let node = NodeReader { order: &mut order, depth: 0 }
-        .deserialize(&mut input)
-        .and_then(|node| input.end().map(|()| node));
+    let node = read_any(&mut input).and_then(|node| input.end().map(|()| node));
     node.map_err(|error| Problem::new(whole(), syntax_message(&error)))
 }
 

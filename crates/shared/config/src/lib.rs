@@ -28,6 +28,7 @@ mod models;
 mod nearest;
 mod network;
 mod problem;
+mod profile;
 mod provider;
 mod proxy;
 mod reference;
@@ -46,6 +47,7 @@ pub use key::{Alias, Key};
 pub use models::ModelList;
 pub use network::Network;
 pub use problem::{Note, Problem, Problems};
+pub use profile::{Filled, FromProfile, Profile};
 pub use provider::ProviderConfig;
 pub use proxy::{EnvironmentProxies, ProxyConfig, ProxyKind, ProxyServer};
 pub use schema::schema;
@@ -55,6 +57,7 @@ pub use url::{Scheme, Url};
 pub use virtual_key::VirtualKey;
 
 use file::{GOVERNANCE, ROOT};
+use json::Node;
 use problem::Findings;
 use view::{Context, View};
 
@@ -77,6 +80,8 @@ pub struct Config {
     pub warnings: Vec<Note>,
     /// Where all this comes from.
     pub source: Source,
+    /// What a tuning profile decided, where one was given.
+    pub profile: Option<FromProfile>,
 }
 
 /// Where a configuration comes from.
@@ -90,7 +95,17 @@ pub enum Source {
 
 /// Reads the text of a `config.json`. `env` looks up environment variables.
 pub fn parse(text: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Problems> {
-    let root = json::read(text).map_err(|problem| Problems::sorted(vec![problem]))?;
+    parse_over(None, text, env)
+}
+
+/// The same, with a profile for what the text leaves open.
+pub fn parse_over(
+    profile: Option<&Profile>,
+    text: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Problems> {
+    let mut root = json::read(text).map_err(|problem| Problems::sorted(vec![problem]))?;
+    let profile = profile.map(|profile| profile.fill(&mut root));
     let mut findings = Findings::default();
     shape::check(&root, &ROOT, &mut findings);
     let view = View::root(&root, &ROOT);
@@ -98,20 +113,39 @@ pub fn parse(text: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<Config
     let mut context = Context { env, empty_allows_all, findings };
     let config = read(&view, &mut context);
     let (warnings, inactive) = context.findings.into_notes()?;
-    Ok(Config { warnings, inactive, ..config })
+    Ok(Config { warnings, inactive, profile, ..config })
 }
 
 /// The configuration where there is no file: the mock, and providers with a key in the environment.
 pub fn without_file(env: &dyn Fn(&str) -> Option<String>) -> Config {
+    without_file_over(None, env)
+}
+
+/// The same, with a profile instead of the defaults.
+pub fn without_file_over(
+    profile: Option<&Profile>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Config {
+    let mut root = Node::empty_object();
+    let from_profile = profile.map(|profile| {
+        let mut filled = profile.fill(&mut root);
+        filled.settings.extend(profile.filled_queue("*"));
+        filled
+    });
+    let section = profile.map_or_else(Node::empty_object, Profile::provider);
+    let view = View::root(&root, &ROOT);
+    // A profile is checked by itself before, so nothing can be found here.
+    let mut context = Context { env, empty_allows_all: false, findings: Findings::default() };
     Config {
-        client: Client::default(),
-        server: Server::default(),
-        providers: detect::providers(env),
+        providers: detect::providers(env, &View::root(&section, &provider::PROVIDER)),
+        source: Source::Environment,
+        profile: from_profile,
+        client: client::read(&view.object("client", &client::CLIENT), &mut context),
+        server: server::read(&view.object("server", &server::SERVER), &mut context),
         virtual_keys: Vec::new(),
         administrator: None,
         inactive: Vec::new(),
         warnings: Vec::new(),
-        source: Source::Environment,
     }
 }
 
@@ -125,6 +159,7 @@ fn read(root: &View<'_>, context: &mut Context<'_>) -> Config {
         inactive: Vec::new(),
         warnings: Vec::new(),
         source: Source::File,
+        profile: None,
     };
     warn_of_refusals(&config, root, context);
     config

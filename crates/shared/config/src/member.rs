@@ -129,6 +129,22 @@ pub(crate) const fn switch(name: &'static str, doc: &'static str) -> Member {
     member(name, Shape::Boolean, doc).or(Fallback::Boolean(false))
 }
 
+/// One table out of several, `N` members in all.
+pub(crate) const fn joined<const N: usize>(tables: &[&[Member]]) -> [Member; N] {
+    let mut all = [member("", Shape::Any, ""); N];
+    let (mut table, mut filled) = (0, 0);
+    while table < tables.len() {
+        let mut row = 0;
+        while row < tables[table].len() {
+            all[filled] = tables[table][row];
+            (row, filled) = (row + 1, filled + 1);
+        }
+        table += 1;
+    }
+    assert!(filled == N, "N is the number of members");
+    all
+}
+
 impl Member {
     pub(crate) const fn or(mut self, default: Fallback) -> Self {
         self.default = default;

@@ -43,12 +43,11 @@ pub struct ProviderConfig {
 }
 
 impl ProviderConfig {
-    /// A provider with these keys and defaults for everything else.
-    pub(crate) fn with_keys(row: &'static Provider, keys: Vec<Key>) -> Self {
+    /// A provider with these keys and everything else from `view`.
+    pub(crate) fn with_keys(row: &'static Provider, keys: Vec<Key>, view: &View<'_>) -> Self {
         let mut nothing =
             Context { env: &|_| None, empty_allows_all: false, findings: Findings::default() };
-        let view = View::empty(&PROVIDER);
-        Self { keys, ..read_settings(row.name, row, &view, &mut nothing) }
+        Self { keys, ..read_settings(row.name, row, view, &mut nothing) }
     }
 
     /// Whether requests go out without any key: it takes none, or it needs none and has none.
@@ -81,20 +80,18 @@ const MEMBERS: &[Member] = &[
     member("description", Shape::Text, "For its owner."),
 ];
 
-const CONCURRENCY: Object = Object::closed(
+pub(crate) const CONCURRENCY: Object = Object::closed(
     "How many requests a provider gets.",
-    &[
-        member(
-            "concurrency",
-            Shape::Integer { min: 1, max: 1_000_000 },
-            "Most requests under way.",
-        )
-        .or(Fallback::Integer(1000)),
-        member("buffer_size", Shape::Integer { min: 1, max: 1_000_000 }, "Most requests waiting.")
-            .required()
-            .or(Fallback::Integer(5000)),
-    ],
+    &[QUEUE_SIZES[0], QUEUE_SIZES[1].required()],
 );
+
+/// Most requests under way and waiting. A tuning profile may set both too.
+pub(crate) const QUEUE_SIZES: [Member; 2] = [
+    member("concurrency", Shape::Integer { min: 1, max: 1_000_000 }, "Most requests under way.")
+        .or(Fallback::Integer(1000)),
+    member("buffer_size", Shape::Integer { min: 1, max: 1_000_000 }, "Most requests waiting.")
+        .or(Fallback::Integer(5000)),
+];
 
 const OPENAI: Object = Object::closed(
     "Settings of OpenAI.",
@@ -162,7 +159,7 @@ fn read_one(
 ) -> ProviderConfig {
     let settings = read_settings(name, row, view, context);
     check_address(&settings, view, context);
-    check_queue(&settings, view, context);
+    check_queue(&view.object("concurrency_and_buffer_size", &CONCURRENCY), context);
     let openai = view.object("openai_config", &OPENAI);
     if openai.is_present() && row.name != "openai" {
         context.warn(openai.here(), "only OpenAI and providers based on it have these settings");
@@ -205,13 +202,12 @@ fn check_address(settings: &ProviderConfig, view: &View<'_>, context: &mut Conte
     }
 }
 
-fn check_queue(settings: &ProviderConfig, view: &View<'_>, context: &mut Context<'_>) {
-    let queue = view.object("concurrency_and_buffer_size", &CONCURRENCY);
-    if settings.concurrency > settings.buffer_size {
-        let message = format!(
-            "`concurrency` ({}) must be at most `buffer_size` ({})",
-            settings.concurrency, settings.buffer_size
-        );
+/// Checks what the table of `queue` cannot.
+pub(crate) fn check_queue(queue: &View<'_>, context: &mut Context<'_>) {
+    let (concurrency, buffer_size) = (queue.count("concurrency"), queue.count("buffer_size"));
+    if concurrency > buffer_size {
+        let message =
+            format!("`concurrency` ({concurrency}) must be at most `buffer_size` ({buffer_size})");
         context.problem(queue.here(), message);
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::member::{Fallback, Member, Object, Shape, member, switch};
+use crate::member::{Fallback, Member, Object, Shape, joined, member, switch};
 use crate::secret::Secret;
 use crate::view::{Context, View};
 
@@ -21,8 +21,12 @@ pub struct Server {
     pub driver: Driver,
     /// Submission entries of each worker's ring.
     pub ring_entries: u32,
-    /// How long a worker polls before it sleeps; zero means never.
-    pub busy_poll: Duration,
+    /// Size of a pooled buffer, in bytes: whole pages of 4 KiB.
+    pub buffer_bytes: usize,
+    /// How long a read waits before it gives its empty buffer back.
+    pub idle_park: Duration,
+    /// How long a worker polls before it sleeps; nothing means not at all.
+    pub busy_poll: Option<Duration>,
     /// How long requests under way may go on after SIGTERM.
     pub drain: Duration,
     /// Time for a request head to arrive, from its first byte (or from the handshake).
@@ -82,7 +86,16 @@ pub(crate) const SERVER: Object = Object::closed("Listening, workers, limits and
 
 const HOUR_SECONDS: u64 = 3600;
 
-const MEMBERS: &[Member] = &[
+/// Buffers are parts of one mapping whose memory is given back page by page.
+const PAGE_BYTES: usize = 4096;
+
+const MEMBERS: &[Member] = &joined::<{ TUNABLE.len() + 1 }>(&[
+    TUNABLE,
+    &[member("tls", Shape::Object(&TLS), "TLS towards callers.")],
+]);
+
+/// What a tuning profile may set too: everything but TLS.
+pub(crate) const TUNABLE: &[Member] = &[
     member(
         "read_buffer_size",
         Shape::Integer { min: 1024, max: 16 << 20 },
@@ -108,12 +121,23 @@ const MEMBERS: &[Member] = &[
     )
     .or(Fallback::Integer(1024)),
     member(
+        "buffer_bytes",
+        Shape::Integer { min: PAGE_BYTES as u64, max: 1 << 20 },
+        "Size of a pooled buffer, in bytes; a multiple of 4096.",
+    )
+    .or(Fallback::Integer(16 * 1024)),
+    member(
+        "idle_park_ms",
+        Shape::Integer { min: 0, max: 60_000 },
+        "Milliseconds a read waits before it gives its empty buffer back.",
+    )
+    .or(Fallback::Integer(250)),
+    member(
         "busy_poll_us",
         Shape::Integer { min: 0, max: 10_000 },
-        "Microseconds a worker polls before it sleeps.",
+        "Microseconds a worker polls before it sleeps: less latency for more CPU time.",
     )
-    .or(Fallback::Integer(0))
-    .later("workers sleep at once so far"),
+    .or(Fallback::Integer(0)),
     seconds("drain_seconds", 0, "Seconds that requests under way may go on after SIGTERM.", 30),
     seconds("head_timeout_seconds", 1, "Seconds for a request head to arrive.", 15),
     seconds(
@@ -142,7 +166,6 @@ const MEMBERS: &[Member] = &[
         "Budget of buffered bodies of the whole process; beyond it requests get 503.",
     )
     .or(Fallback::Integer(1 << 30)),
-    member("tls", Shape::Object(&TLS), "TLS towards callers."),
 ];
 
 const fn seconds(name: &'static str, min: u64, doc: &'static str, default: u64) -> Member {
@@ -170,6 +193,10 @@ pub(crate) fn read(view: &View<'_>, context: &mut Context<'_>) -> Server {
         );
         context.problem(view.here(), message);
     }
+    if !server.buffer_bytes.is_multiple_of(PAGE_BYTES) {
+        let message = format!("must be a multiple of {PAGE_BYTES}, not {}", server.buffer_bytes);
+        context.problem(view.at("buffer_bytes"), message);
+    }
     server
 }
 
@@ -186,7 +213,10 @@ fn read_values(view: &View<'_>) -> Server {
             _ => Driver::Auto,
         },
         ring_entries: view.count("ring_entries"),
-        busy_poll: Duration::from_micros(view.integer("busy_poll_us")),
+        buffer_bytes: view.count("buffer_bytes") as usize,
+        idle_park: Duration::from_millis(view.integer("idle_park_ms")),
+        busy_poll: Some(Duration::from_micros(view.integer("busy_poll_us")))
+            .filter(|busy_poll| !busy_poll.is_zero()),
         drain: view.seconds("drain_seconds"),
         head_timeout: view.seconds("head_timeout_seconds"),
         body_idle_timeout: view.seconds("body_idle_timeout_seconds"),

@@ -49,7 +49,7 @@ impl Running {
         if let Some(config) = config {
             fs::write(&path, config).expect("a new file");
         }
-        let file = ConfigFile { path: path.clone(), is_required: false };
+        let file = ConfigFile { path: path.clone(), is_required: false, profile: None };
         let first = file.load().unwrap_or_else(|error| panic!("{error}"));
         let socket = Socket::bind(std::slice::from_ref(&directory.0)).expect("a socket");
         let socket_path = socket.path().to_owned();

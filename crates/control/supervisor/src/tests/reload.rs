@@ -47,7 +47,8 @@ fn a_file_that_appears_is_noticed() {
 #[test]
 fn a_bad_file_changes_nothing_until_it_is_mended() {
     let directory = Directory::new();
-    let file = ConfigFile { path: directory.0.join("config.json"), is_required: true };
+    let path = directory.0.join("config.json");
+    let file = ConfigFile { path, is_required: true, profile: None };
     fs::write(&file.path, MOCK).expect("a new file");
     let mut builder = Builder::new("control.sock".into());
     let first = file.load().expect("a good file");
