@@ -5,6 +5,11 @@ use net::Buffer;
 /// Writes `text` as a JSON string, quotes included.
 pub(crate) fn write_string(text: &str, out: &mut impl FnMut(&[u8])) {
     out(b"\"");
+    // Names of models and providers are plain; without an early end many bytes are looked at at once.
+    if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        out(text.as_bytes());
+        return out(b"\"");
+    }
     let mut plain_from = 0;
     for (at, byte) in text.bytes().enumerate() {
         let Some(escape) = escape(byte) else { continue };
@@ -21,6 +26,10 @@ pub(crate) fn write_string(text: &str, out: &mut impl FnMut(&[u8])) {
     }
     out(&text.as_bytes()[plain_from..]);
     out(b"\"");
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\'
 }
 
 enum Escape {

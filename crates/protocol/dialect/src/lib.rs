@@ -43,7 +43,7 @@ pub use translate::{
     read_error, read_stream_error, translate_reply, translate_request, write_error,
     write_stream_error,
 };
-pub use usage_reader::UsageReader;
+pub use usage_reader::{UsageReader, is_usage_alone};
 
 /// A wire format: how requests, replies, stream events and errors of one operation family are spelt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

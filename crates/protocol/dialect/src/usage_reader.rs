@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use crate::canonical::Usage;
-use crate::json::{Cursor, find_member, skip_space, value_at};
+use crate::json::{Cursor, find_member, skip_space};
 use crate::{Dialect, anthropic_messages, openai_chat};
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
@@ -99,12 +99,20 @@ impl UsageReader {
     }
 }
 
+/// Whether a chunk of OpenAI chat carries usage and nothing else: a chunk that a caller who did not ask for usage does
+/// not expect.
+pub fn is_usage_alone(chunk: &[u8]) -> bool {
+    let no_choices = || find_member(chunk, "choices")?.strip_prefix(b"[").map(skip_space);
+    has_usage(chunk)
+        && find_member(chunk, "usage").is_some_and(|usage| usage.starts_with(b"{"))
+        && no_choices() == Some(b"]")
+}
+
 /// Whether there is a member `usage` anywhere that is an object. Hosts send `"usage":null` with every chunk.
 fn has_usage(data: &[u8]) -> bool {
     USAGE.find_iter(data).any(|found| {
         let behind = skip_space(data.get(found + "\"usage\"".len()..).unwrap_or_default());
-        let value = behind.strip_prefix(b":").map(skip_space).and_then(value_at);
-        value.is_some_and(|value| value.starts_with(b"{"))
+        behind.strip_prefix(b":").is_some_and(|value| skip_space(value).starts_with(b"{"))
     })
 }
 
@@ -146,6 +154,21 @@ mod tests {
         let mut reader = UsageReader::new(Dialect::OpenAiChat);
         reader.reply(br#"{"choices":[{"usage":{"prompt_tokens":9}}],"a":1}"#);
         assert!(!reader.usage().reported);
+    }
+
+    #[test]
+    fn a_chunk_of_usage_alone_has_no_choices() {
+        assert!(is_usage_alone(br#"{"id":"1","choices":[],"usage":{"prompt_tokens":1}}"#));
+        assert!(is_usage_alone(br#"{"usage": {} , "choices": [ ] }"#));
+        for other in [
+            r#"{"choices":[],"usage":null}"#,
+            r#"{"choices":[{"index":0}],"usage":{"prompt_tokens":1}}"#,
+            r#"{"usage":{"prompt_tokens":1}}"#,
+            r#"{"choices":[],"x_groq":{"usage":{}}}"#,
+            "[DONE]",
+        ] {
+            assert!(!is_usage_alone(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod framing;
 mod request;
 mod response;
 mod target;
+mod usual;
 
 pub(crate) use self::error::{is_control, is_token_byte};
 pub use self::{

@@ -10,11 +10,16 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// `len` bytes from `start`, both below 4 GB.
+    pub(super) fn new(start: usize, len: usize) -> Self {
+        Self { start: start as u32, len: len as u32 }
+    }
+
     /// Where `part`, a slice of `head`, lies in it.
     pub(super) fn of(head: &[u8], part: &[u8]) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
         debug_assert!(start + part.len() <= head.len(), "the part must lie within the head");
-        Self { start: start as u32, len: part.len() as u32 }
+        Self::new(start, part.len())
     }
 
     /// The bytes; empty if `buf` isn't the buffer that was parsed and is too short.
@@ -46,6 +51,18 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    pub(super) fn clear(&mut self) {
+        self.fields.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    pub(super) fn push(&mut self, name: Span, value: Span) {
+        self.fields.push(Field { name, value });
+    }
+
     /// Takes over what the parser found in `head`, and reads from it how the message is framed.
     ///
     /// `head` runs from the first byte of the buffer to the end of the closing empty line.
@@ -65,7 +82,7 @@ impl Fields {
             if !ends_line(head, name.start()) {
                 return Err(HeadError::BareLineFeed);
             }
-            framing.note(header.name, header.value, value)?;
+            framing.note(header.name.as_bytes(), header.value, value)?;
             self.fields.push(Field { name, value });
         }
         if !head.ends_with(b"\r\n\r\n") {

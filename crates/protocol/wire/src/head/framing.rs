@@ -32,23 +32,23 @@ pub(super) struct Framing {
 
 impl Framing {
     /// Takes notice of one header. Lengths are compared first: most headers match none.
-    pub(super) fn note(&mut self, name: &str, value: &[u8], span: Span) -> Result<(), HeadError> {
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8], span: Span) -> Result<(), HeadError> {
         match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => self.note_host(span),
-            6 if name.eq_ignore_ascii_case("expect") => {
+            4 if name.eq_ignore_ascii_case(b"host") => self.note_host(span),
+            6 if name.eq_ignore_ascii_case(b"expect") => {
                 self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
                 Ok(())
             }
-            7 if name.eq_ignore_ascii_case("upgrade") => {
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
                 self.upgrade = self.upgrade.or(Some(span));
                 Ok(())
             }
-            10 if name.eq_ignore_ascii_case("connection") => {
+            10 if name.eq_ignore_ascii_case(b"connection") => {
                 self.connection.note(value);
                 Ok(())
             }
-            14 if name.eq_ignore_ascii_case("content-length") => self.note_content_length(value),
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.note_content_length(value),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 self.transfer_encoding.note(value)
             }
             13.. if is_framing_lookalike(name) => Err(HeadError::FramingLookalike),
@@ -172,8 +172,8 @@ fn decimal(value: &[u8]) -> Option<u64> {
 
 /// Whether `name`, which is no framing header, has the letters of one. Servers behind CGI-like
 /// interfaces read `Content_Length` as `Content-Length`; sloppier ones drop odd characters.
-fn is_framing_lookalike(name: &str) -> bool {
-    match name.as_bytes() {
+fn is_framing_lookalike(name: &[u8]) -> bool {
+    match name {
         [b't' | b'T', ..] => has_letters(name, b"transferencoding"),
         [b'c' | b'C', ..] => has_letters(name, b"contentlength"),
         // The common case: neither letter, so there is nothing to compare.
@@ -182,9 +182,9 @@ fn is_framing_lookalike(name: &str) -> bool {
     }
 }
 
-fn has_letters(name: &str, letters: &[u8]) -> bool {
-    name.bytes()
-        .filter(u8::is_ascii_alphanumeric)
+fn has_letters(name: &[u8], letters: &[u8]) -> bool {
+    name.iter()
+        .filter(|byte| byte.is_ascii_alphanumeric())
         .map(|byte| byte.to_ascii_lowercase())
         .eq(letters.iter().copied())
 }

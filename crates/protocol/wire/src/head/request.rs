@@ -11,6 +11,7 @@ use super::{
     fields::{Fields, Span},
     framing::Framing,
     target::Target,
+    usual::{self, RequestLine},
     window,
 };
 
@@ -66,6 +67,21 @@ impl RequestHead {
         if !self.scan.has_new_line(window) {
             return self.scan.wait(window, limits);
         }
+        if let Some(summary) = Summary::of_usual(window, start, limits, &mut self.fields) {
+            (self.scan, self.summary) = (Scan::default(), summary);
+            return Ok(Progress::Complete);
+        }
+        self.parse_any(window, start, limits)
+    }
+
+    /// Parses a head of any kind, or says what is wrong with it.
+    #[inline(never)]
+    fn parse_any(
+        &mut self,
+        window: &[u8],
+        start: usize,
+        limits: &HeadLimits,
+    ) -> Result<Progress, HeadError> {
         let mut slots = [const { MaybeUninit::uninit() }; HEADERS_CAPACITY];
         let slots = &mut slots[..limits.headers_max.min(HEADERS_CAPACITY)];
         let mut request = httparse::Request::new(&mut []);
@@ -180,11 +196,40 @@ impl Summary {
         request: &httparse::Request<'_, '_>,
         fields: &mut Fields,
     ) -> Result<Self, HeadError> {
-        let method = request.method.unwrap_or_default();
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| HeadError::Method)?;
-        let target = Target::parse(head, request.path.unwrap_or_default(), &method)?;
-        let version = Version::from_minor(request.version);
+        let line = RequestLine {
+            method: request.method.unwrap_or_default(),
+            target: request.path.unwrap_or_default(),
+            version: Version::from_minor(request.version),
+        };
+        let method = Method::from_bytes(line.method.as_bytes()).map_err(|_| HeadError::Method)?;
+        let target = Target::parse(head, line.target, &method)?;
         let framing = fields.record(head, request.headers)?;
+        Self::new(head, method, target, line.version, framing)
+    }
+
+    /// A head as nearly all are written; `None` for any other, whatever it may be.
+    fn of_usual(
+        window: &[u8],
+        start: usize,
+        limits: &HeadLimits,
+        fields: &mut Fields,
+    ) -> Option<Self> {
+        let (line, lines_at) = usual::request_line(window.get(start..)?)?;
+        let headers_max = limits.headers_max.min(HEADERS_CAPACITY);
+        let (framing, end) = usual::header_lines(window, start + lines_at, headers_max, fields)?;
+        let head = window.get(..end)?;
+        let method = Method::from_bytes(line.method.as_bytes()).ok()?;
+        let target = Target::parse(head, line.target, &method).ok()?;
+        Self::new(head, method, target, line.version, framing).ok()
+    }
+
+    fn new(
+        head: &[u8],
+        method: Method,
+        target: Target,
+        version: Version,
+        framing: Framing,
+    ) -> Result<Self, HeadError> {
         if framing.host.is_none() && version == Version::Http11 {
             return Err(HeadError::MissingHost);
         }
@@ -224,4 +269,51 @@ fn refused_line(unparsed: &[u8], limits: &HeadLimits) -> Option<HeadError> {
     let slots = &mut slots[..limits.headers_max.min(HEADERS_CAPACITY)];
     let error = httparse::Request::new(&mut []).parse_with_uninit_headers(lines, slots).err()?;
     Some(first_fault(lines, request_line_fault, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both ways to read `bytes`, as text.
+    fn readings(bytes: &[u8], limits: &HeadLimits) -> [String; 2] {
+        let (mut quick, mut general) = (RequestHead::new(), RequestHead::new());
+        let quickly = quick.parse(bytes, limits);
+        let start = leading_empty_lines(window(bytes, limits)).unwrap_or_default();
+        let generally = general.parse_any(window(bytes, limits), start, limits);
+        [(quickly, quick), (generally, general)].map(|(verdict, head)| match verdict {
+            Ok(Progress::Complete) => format!("{head:?}"),
+            _ => format!("{verdict:?}"),
+        })
+    }
+
+    #[test]
+    fn the_quick_pass_agrees_with_the_general_parser_on_mutations() {
+        let head = b"POST /v1/a?b=c HTTP/1.1\r\nHost: a:1\r\nContent-Length: 12\r\nA:\r\n\
+            Connection:  close, x \r\nuser-agent: x/1.0 (y; z)\r\n\r\nbody";
+        let limits = HeadLimits { headers_max: 5, ..HeadLimits::default() };
+        assert!(Summary::of_usual(head, 0, &limits, &mut Fields::default()).is_some());
+        let interesting = b"\r\n\t :a0/#\0\x0b\x7f\x80\xff{\\\"_";
+        let mut usual = 0;
+        for at in 0..head.len() {
+            for byte in interesting {
+                let mut changed = head.to_vec();
+                changed[at] = *byte;
+                let mut inserted = head.to_vec();
+                inserted.insert(at, *byte);
+                let mut removed = head.to_vec();
+                removed.remove(at);
+                for bytes in [changed, inserted, removed] {
+                    if leading_empty_lines(&bytes).is_err() {
+                        continue;
+                    }
+                    let is_usual = Summary::of_usual(&bytes, 0, &limits, &mut Fields::default());
+                    usual += usize::from(is_usual.is_some());
+                    let [quickly, generally] = readings(&bytes, &limits);
+                    assert_eq!(quickly, generally, "{}", bytes.escape_ascii());
+                }
+            }
+        }
+        assert!(usual > 1000, "only {usual} were usual");
+    }
 }

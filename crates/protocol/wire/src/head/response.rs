@@ -10,7 +10,7 @@ use super::{
     error::{first_fault, status_line_fault},
     fields::Fields,
     framing::Framing,
-    window,
+    usual, window,
 };
 
 /// A response head, to be reused for every response of a connection.
@@ -57,6 +57,16 @@ impl ResponseHead {
         if !self.scan.has_new_line(window) {
             return self.scan.wait(window, limits);
         }
+        if let Some(summary) = Summary::of_usual(window, limits, &mut self.fields) {
+            (self.scan, self.summary) = (Scan::default(), summary);
+            return Ok(Progress::Complete);
+        }
+        self.parse_any(window, limits)
+    }
+
+    /// Parses a head of any kind, or says what is wrong with it.
+    #[inline(never)]
+    fn parse_any(&mut self, window: &[u8], limits: &HeadLimits) -> Result<Progress, HeadError> {
         let mut slots = [const { MaybeUninit::uninit() }; HEADERS_CAPACITY];
         let slots = &mut slots[..limits.headers_max.min(HEADERS_CAPACITY)];
         let mut response = httparse::Response::new(&mut []);
@@ -155,6 +165,15 @@ impl ResponseHead {
 }
 
 impl Summary {
+    /// A head as nearly all are written; `None` for any other, whatever it may be.
+    fn of_usual(window: &[u8], limits: &HeadLimits, fields: &mut Fields) -> Option<Self> {
+        let (version, status, lines_at) = usual::status_line(window)?;
+        let headers_max = limits.headers_max.min(HEADERS_CAPACITY);
+        let (framing, len) = usual::header_lines(window, lines_at, headers_max, fields)?;
+        let declared_length = framing.declared_length(version).ok()?;
+        Some(Self { len, status, version, framing, declared_length })
+    }
+
     fn read(
         head: &[u8],
         response: &httparse::Response<'_, '_>,
@@ -189,4 +208,38 @@ fn refused_line(window: &[u8], limits: &HeadLimits) -> Option<HeadError> {
         .parse_response_with_uninit_headers(&mut response, lines, slots)
         .err()?;
     Some(first_fault(lines, status_line_fault, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_pass_agrees_with_the_general_parser_on_mutations() {
+        let head = b"HTTP/1.1 200 OK\r\ndate: x\r\ncontent-length: 12\r\nA:\r\n\
+            Connection:  close, x \r\ntransfer: \"chunked\"\r\n\r\nbody";
+        let limits = HeadLimits { headers_max: 5, ..HeadLimits::default() };
+        assert!(Summary::of_usual(head, &limits, &mut Fields::default()).is_some());
+        let interesting = b"\r\n\t :a0/#\0\x0b\x7f\x80\xff{\\\"_9";
+        for at in b"HTTP/".len()..head.len() {
+            for byte in interesting {
+                let mut changed = head.to_vec();
+                changed[at] = *byte;
+                let mut inserted = head.to_vec();
+                inserted.insert(at, *byte);
+                let mut removed = head.to_vec();
+                removed.remove(at);
+                for bytes in [changed, inserted, removed] {
+                    let (mut quick, mut general) = (ResponseHead::new(), ResponseHead::new());
+                    let quickly = quick.parse(&bytes, &limits);
+                    let generally = general.parse_any(window(&bytes, &limits), &limits);
+                    assert_eq!(quickly, generally, "{}", bytes.escape_ascii());
+                    if quickly == Ok(Progress::Complete) {
+                        let (quick, general) = (format!("{quick:?}"), format!("{general:?}"));
+                        assert_eq!(quick, general, "{}", bytes.escape_ascii());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -178,7 +178,7 @@ impl UsageFilter {
         let (mut rest, mut done) = (payload, 0);
         while let Some(event) = reader.next(&mut rest).map_err(|error| unreadable(&error))? {
             note(&event);
-            let is_unasked = is_usage_alone(event.data);
+            let is_unasked = dialect::is_usage_alone(event.data);
             let in_payload = event.raw.len() - event.raw.len().min(self.pending.len());
             let end = payload.len() - rest.len();
             if is_unasked {
@@ -206,21 +206,6 @@ impl UsageFilter {
         output.relay(&self.pending);
         self.pending.clear();
     }
-}
-
-/// Whether a chunk has usage and no choices.
-fn is_usage_alone(data: &[u8]) -> bool {
-    use sonic_rs::JsonValueTrait;
-    if memchr::memmem::find(data, b"\"usage\"").is_none() {
-        return false;
-    }
-    let is_empty = |member: &str| {
-        sonic_rs::get(data, [member]).is_ok_and(|value| {
-            value.into_array_iter().is_some_and(|mut elements| elements.next().is_none())
-        })
-    };
-    let has_usage = sonic_rs::get(data, ["usage"]).is_ok_and(|usage| usage.is_object());
-    has_usage && is_empty("choices")
 }
 
 /// Each event read, and written in the caller's dialect.
