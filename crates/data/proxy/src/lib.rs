@@ -5,6 +5,8 @@
 //! before it made.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod caller;
 mod control;
 mod decode;

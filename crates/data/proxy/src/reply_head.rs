@@ -167,9 +167,7 @@ fn is_forwardable(name: &[u8]) -> bool {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
     let is_held = |held: &&str| held.as_bytes().eq_ignore_ascii_case(name);
-    !held_back(name.len()).iter().any(is_held)
-        && !starts(b"proxy-")
-        && !starts(b"access-control-")
+    !held_back(name.len()).iter().any(is_held) && !starts(b"proxy-") && !starts(b"access-control-")
 }
 
 /// The `Access-Control-*` lines for a request from `origin`; empty when it may not read replies.

@@ -269,17 +269,14 @@ pub(crate) const SHORT_STRING_BYTES: usize = 32;
 
 /// How many bytes from the start need no look inside a string: neither quote, backslash nor control character.
 pub(crate) fn plain_run(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    for chunk in bytes.chunks_exact(8) {
-        let word = chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
-        let special = special_bytes(word);
+    let (words, tail) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
         if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
+            return index * 8 + special.trailing_zeros() as usize / 8;
         }
-        at += 8;
     }
-    let tail = bytes.get(at..).unwrap_or_default();
-    at + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
+    words.len() * 8 + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
 }
 
 fn is_special(byte: u8) -> bool {

@@ -316,7 +316,7 @@ pub(super) fn is_token(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|byte| is_token_byte(*byte))
 }
 
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     matches!(
         byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'

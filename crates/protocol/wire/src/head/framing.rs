@@ -31,27 +31,27 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    /// Takes notice of one header. Lengths are compared first: most headers match none.
+    /// Takes notice of one header. Length and first letter tell most from those that matter.
     pub(super) fn note(&mut self, name: &[u8], value: &[u8], span: Span) -> Result<(), HeadError> {
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.note_host(span),
-            6 if name.eq_ignore_ascii_case(b"expect") => {
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match (name.len(), first) {
+            (4, b'h') if is(b"host") => self.note_host(span),
+            (6, b'e') if is(b"expect") => {
                 self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
                 Ok(())
             }
-            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+            (7, b'u') if is(b"upgrade") => {
                 self.upgrade = self.upgrade.or(Some(span));
                 Ok(())
             }
-            10 if name.eq_ignore_ascii_case(b"connection") => {
+            (10, b'c') if is(b"connection") => {
                 self.connection.note(value);
                 Ok(())
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.note_content_length(value),
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                self.transfer_encoding.note(value)
-            }
-            13.. if is_framing_lookalike(name) => Err(HeadError::FramingLookalike),
+            (14, b'c') if is(b"content-length") => self.note_content_length(value),
+            (17, b't') if is(b"transfer-encoding") => self.transfer_encoding.note(value),
+            (13.., _) if is_framing_lookalike(name) => Err(HeadError::FramingLookalike),
             _ => Ok(()),
         }
     }

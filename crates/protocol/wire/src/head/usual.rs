@@ -5,7 +5,7 @@
 //! here and left to the general parser, which also says what is wrong with it. So nothing is
 //! accepted here that the general parser would refuse or read differently.
 
-use super::{Version, error::is_token_byte, fields::Fields, fields::Span, framing::Framing};
+use super::{Version, fields::Fields, fields::Span, framing::Framing};
 
 /// A request line.
 pub(super) struct RequestLine<'b> {
@@ -68,11 +68,17 @@ pub(super) fn header_lines(
         if fields.len() == headers_max {
             return None;
         }
-        let name_len = rest.iter().position(|byte| !is_token(*byte)).filter(|len| *len > 0)?;
+        let name_len = name_run(rest);
         let (name, behind) = rest.split_at(name_len);
         let behind = behind.strip_prefix(b":")?;
-        let blanks = behind.iter().position(|byte| !matches!(byte, b' ' | b'\t'))?;
+        let blanks = match behind {
+            [b' ', b'!'..=b'~', ..] => 1,
+            _ => behind.iter().position(|byte| !matches!(byte, b' ' | b'\t'))?,
+        };
         let behind = behind.get(blanks..)?;
+        if name.is_empty() {
+            return None;
+        }
         let (value, line_end) = line(behind)?;
         let value = value.trim_ascii_end();
         let value_at = at + name_len + 1 + blanks;
@@ -89,43 +95,55 @@ fn line(text: &[u8]) -> Option<(&[u8], usize)> {
     end.starts_with(b"\r\n").then_some((line, line.len() + 2))
 }
 
-/// How many bytes from the start are printable ASCII, looked at eight at a time.
+/// How many bytes from the start are printable ASCII.
 fn printable_run(text: &[u8]) -> usize {
-    let mut run = 0;
-    for chunk in text.chunks_exact(8) {
-        let word = chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
-        let other = unprintable_bytes(word);
-        if other != 0 {
-            return run + other.trailing_zeros() as usize / 8;
+    run(text, unprintable_bytes, |byte| !matches!(byte, b' '..=b'~'))
+}
+
+/// How many bytes from the start are letters, digits or hyphens, as names usually are.
+fn name_run(text: &[u8]) -> usize {
+    run(text, unusual_name_bytes, |byte| !(byte.is_ascii_alphanumeric() || byte == b'-'))
+}
+
+/// How many bytes come before the first other one. `others` marks those of eight bytes by their
+/// high bits, exactly up to and including the lowest.
+#[inline]
+fn run(text: &[u8], others: impl Fn(u64) -> u64, is_other: impl Fn(u8) -> bool) -> usize {
+    let (words, tail) = text.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let found = others(u64::from_le_bytes(*word));
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
         }
-        run += 8;
     }
-    let tail = text.get(run..).unwrap_or_default();
-    run + tail.iter().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(tail.len())
+    let in_tail = tail.iter().position(|byte| is_other(*byte)).unwrap_or(tail.len());
+    words.len() * 8 + in_tail
 }
 
-/// The high bit of every byte that is not printable ASCII, exact up to and including the lowest one.
+const ONES: u64 = u64::MAX / 255;
+const HIGHS: u64 = ONES * 0x80;
+
+/// The high bit of every byte of at least `least`, of bytes below 0x80.
+fn at_least(word: u64, least: u8) -> u64 {
+    word.wrapping_add(ONES * u64::from(0x80 - least))
+}
+
 fn unprintable_bytes(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES * 0x80;
-    let control = word.wrapping_sub(ONES * 0x20);
-    let delete = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
-    (control | delete | word) & HIGHS
+    (word | !at_least(word, b' ') | at_least(word, b'~' + 1)) & HIGHS
 }
 
-/// What names and methods are made of.
+fn unusual_name_bytes(word: u64) -> u64 {
+    let within = |word, first, last: u8| at_least(word, first) & !at_least(word, last + 1);
+    // Puts both cases of a letter in one place.
+    let lower = word | (ONES * 0x20);
+    let usual = within(lower, b'a', b'z') | within(word, b'0', b'9') | within(word, b'-', b'-');
+    (word | !usual) & HIGHS
+}
+
+/// What methods are made of.
 fn is_token(byte: u8) -> bool {
-    TOKENS[usize::from(byte)]
+    byte.is_ascii_alphanumeric() || byte == b'-'
 }
-
-static TOKENS: [bool; 256] = {
-    let (mut table, mut byte) = ([false; 256], 0);
-    while byte < 256 {
-        table[byte] = is_token_byte(byte as u8);
-        byte += 1;
-    }
-    table
-};
 
 /// What targets are made of, but for what only some parsers take.
 fn is_target(byte: u8) -> bool {
@@ -152,13 +170,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_of_printable_bytes_end_at_the_first_other() {
+    fn runs_end_at_the_first_other_byte() {
         for byte in 0..=255_u8 {
             for at in 0..20 {
                 let mut text = [b'a'; 20];
                 text[at] = byte;
                 let expected = if matches!(byte, b' '..=b'~') { 20 } else { at };
                 assert_eq!(printable_run(&text), expected, "{byte} at {at}");
+                let is_usual = byte.is_ascii_alphanumeric() || byte == b'-';
+                assert_eq!(name_run(&text), if is_usual { 20 } else { at }, "{byte} at {at}");
             }
         }
     }
