@@ -27,6 +27,8 @@ use crate::{control, decode, error_body};
 pub(crate) struct Session {
     pub(crate) client: Connection,
     pub(crate) head: RequestHead,
+    /// What `head` says to the pipeline.
+    pub(crate) headers: CallerHeaders,
     pub(crate) reply_head: ResponseHead,
     pub(crate) members: Vec<Member>,
     pub(crate) edits: Edits,
@@ -80,6 +82,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, client: Connection) {
     let session = Session {
         client,
         head: RequestHead::new(),
+        headers: CallerHeaders::default(),
         reply_head: ResponseHead::new(),
         members: Vec::new(),
         edits: Edits::default(),
@@ -103,6 +106,7 @@ async fn run(worker: Rc<Worker>, mut session: Box<Session>) {
 }
 
 async fn stream(worker: Rc<Worker>, mut session: Box<Session>, mut exchange: Box<Exchange>) {
+    session.head.forget();
     match deliver(&worker, &mut session, &mut exchange).await {
         Next::Request => net::spawn(run(worker, session)),
         Next::Close => session.client.close().await,
@@ -122,17 +126,16 @@ async fn answer_one(worker: &Rc<Worker>, session: &mut Session) -> Next {
     drop(waiting);
     let snapshot = worker.snapshot();
     let active = worker.begin_request();
-    let headers = CallerHeaders::read(&session.head, session.client.input());
-    let mut context = context(session, &headers, &snapshot);
+    if !session.head.is_repeated() {
+        session.headers = CallerHeaders::read(&session.head, session.client.input());
+    }
+    let mut context = context(session, &snapshot);
     let path = session.head.path(session.client.input());
     match (session.head.method().as_str(), routes::find(path)) {
         ("OPTIONS", _) => {
             Box::pin(preflight(worker, session, &snapshot, &mut context, &active)).await
         }
-        ("POST", Some(route)) => {
-            let asked = Asked { route, headers: &headers };
-            infer(worker, session, &snapshot, asked, context, active).await
-        }
+        ("POST", Some(route)) => infer(worker, session, &snapshot, route, context, active).await,
         (_, Some(route)) => {
             let reject = Reject::new(Kind::MethodNotAllowed, "this route takes POST only");
             let next =
@@ -146,8 +149,8 @@ async fn answer_one(worker: &Rc<Worker>, session: &mut Session) -> Next {
 }
 
 /// What the reply's head depends on, from the request's.
-fn context(session: &Session, headers: &CallerHeaders, snapshot: &Snapshot) -> ReplyContext {
-    let input = session.client.input();
+fn context(session: &Session, snapshot: &Snapshot) -> ReplyContext {
+    let (headers, input) = (&session.headers, session.client.input());
     let forwarded = headers.forwarded_proto.value(input);
     let is_forwarded = forwarded.is_some_and(|proto| proto.eq_ignore_ascii_case(b"https"));
     let cors = headers.origin.text(input).map(|origin| {
@@ -163,22 +166,15 @@ fn context(session: &Session, headers: &CallerHeaders, snapshot: &Snapshot) -> R
     }
 }
 
-/// What the head of an inference request says.
-struct Asked<'h> {
-    route: &'static Route,
-    headers: &'h CallerHeaders,
-}
-
 /// Stages 1 to 13 for an inference request.
 async fn infer(
     worker: &Rc<Worker>,
     session: &mut Session,
     snapshot: &Snapshot,
-    asked: Asked<'_>,
+    route: &'static Route,
     context: ReplyContext,
     active: Active,
 ) -> Next {
-    let Asked { route, headers } = asked;
     let mut exchange = Exchange {
         route,
         context,
@@ -189,7 +185,7 @@ async fn infer(
         wants_timing: false,
         served: None,
     };
-    match stages(worker, session, snapshot, headers, &mut exchange).await {
+    match stages(worker, session, snapshot, &mut exchange).await {
         Ok(()) if exchange.is_stream() => Next::Stream(Box::new(exchange)),
         Ok(()) => deliver(worker, session, &mut exchange).await,
         Err(reject) => Box::pin(refuse(worker, session, &mut exchange, reject)).await,
@@ -253,33 +249,25 @@ async fn stages(
     worker: &Worker,
     session: &mut Session,
     snapshot: &Snapshot,
-    headers: &CallerHeaders,
     exchange: &mut Exchange,
 ) -> Result<(), Reject> {
     require_headers(snapshot, &session.head, session.client.input())?;
-    identify(snapshot, headers, session.client.input())?;
-    let may_stream = !headers.content_encoding.is_some();
+    identify(snapshot, &session.headers, session.client.input())?;
+    let may_stream = !session.headers.content_encoding.is_some();
     let settings = &snapshot.client;
     let (client, limit) = (&mut session.client, settings.body_bytes_max);
     let mut request = read::body(client, &session.head, settings, limit, may_stream).await?;
     peek_far_enough(session, &mut request, snapshot, exchange.route).await?;
     exchange.is_read = request.total_bytes.is_none();
-    exchange.wants_timing = headers.wants_timing(request.bytes.as_slice());
-    decode::body(&mut request, headers, settings.body_bytes_max).await?;
+    exchange.wants_timing = session.headers.wants_timing(request.bytes.as_slice());
+    decode::body(&mut request, &session.headers, settings.body_bytes_max).await?;
     exchange.outline.request_bytes =
         request.total_bytes.unwrap_or_else(|| request.body().len() as u64);
-    let received = Received { headers, request: &request };
-    let served = find_reply(worker, session, snapshot, &received, exchange).await?;
+    let served = find_reply(worker, session, snapshot, &request, exchange).await?;
     exchange.is_read = served.is_request_sent();
     exchange.context.keeps_alive &= exchange.is_read;
     exchange.served = Some(served);
     Ok(())
-}
-
-/// A request with its body.
-struct Received<'r> {
-    headers: &'r CallerHeaders,
-    request: &'r Request,
 }
 
 /// Stages 4 to 10: targets chosen and tried.
@@ -287,10 +275,10 @@ async fn find_reply(
     worker: &Worker,
     session: &mut Session,
     snapshot: &Snapshot,
-    received: &Received<'_>,
+    request: &Request,
     exchange: &mut Exchange,
 ) -> Result<Served, Reject> {
-    let (route, request) = (exchange.route, received.request);
+    let route = exchange.route;
     let ask = match request.total_bytes {
         None => peek(request.body(), &mut session.members)?,
         Some(_) => peek_beginning(request.body(), &mut session.members)?,
@@ -310,7 +298,7 @@ async fn find_reply(
         reply_head: &mut session.reply_head,
         edits: &mut session.edits,
         head: &session.head,
-        headers: received.headers,
+        headers: &session.headers,
         request,
         members: &session.members,
         ask: &ask,

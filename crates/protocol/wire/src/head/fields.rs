@@ -36,6 +36,10 @@ impl Span {
     pub(super) fn start(&self) -> usize {
         self.start as usize
     }
+
+    pub(super) fn end(&self) -> usize {
+        self.start() + self.len as usize
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -23,6 +23,8 @@ pub enum BodyLength {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Framing {
     content_length: Option<u64>,
+    /// Where its digits stand.
+    pub(super) content_length_at: Span,
     transfer_encoding: TransferEncoding,
     connection: Connection,
     pub(super) host: Option<Span>,
@@ -49,7 +51,10 @@ impl Framing {
                 self.connection.note(value);
                 Ok(())
             }
-            (14, b'c') if is(b"content-length") => self.note_content_length(value),
+            (14, b'c') if is(b"content-length") => {
+                self.content_length_at = span;
+                self.note_content_length(value)
+            }
             (17, b't') if is(b"transfer-encoding") => self.transfer_encoding.note(value),
             (13.., _) if is_framing_lookalike(name) => Err(HeadError::FramingLookalike),
             _ => Ok(()),
@@ -61,6 +66,11 @@ impl Framing {
             Some(_) => Err(HeadError::RepeatedHost),
             None => Ok(()),
         }
+    }
+
+    /// The same with other digits in the place of the ones noted.
+    pub(super) fn with_content_length(self, digits: &[u8]) -> Option<Self> {
+        Some(Self { content_length: Some(decimal(digits)?), ..self })
     }
 
     fn note_content_length(&mut self, value: &[u8]) -> Result<(), HeadError> {

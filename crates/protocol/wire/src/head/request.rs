@@ -19,6 +19,10 @@ use super::{
 /// that send a line break after a body.
 pub const LEADING_EMPTY_LINES_MAX: usize = 1;
 
+/// Heads up to this length are kept to be compared with the next. Those of SDKs have 600 to 1,000
+/// bytes.
+const REPEATABLE_BYTES_MAX: usize = 2048;
+
 /// A request head, to be reused for every request of a connection.
 ///
 /// The accessors speak of the last head that was parsed to [`Progress::Complete`]; those that take
@@ -28,6 +32,9 @@ pub struct RequestHead {
     scan: Scan,
     fields: Fields,
     summary: Summary,
+    /// The bytes of the last complete head, while it is worth waiting for the same one again.
+    repeatable: Vec<u8>,
+    is_repeated: bool,
 }
 
 /// What is known of a complete head beside its header lines.
@@ -64,14 +71,67 @@ impl RequestHead {
             Ok(start) => start,
             Err(error) => return Err(self.scan.refuse(error)),
         };
+        if self.repeats(window, limits) {
+            self.scan = Scan::default();
+            return Ok(Progress::Complete);
+        }
         if !self.scan.has_new_line(window) {
             return self.scan.wait(window, limits);
         }
         if let Some(summary) = Summary::of_usual(window, start, limits, &mut self.fields) {
             (self.scan, self.summary) = (Scan::default(), summary);
+            self.remember(window);
             return Ok(Progress::Complete);
         }
+        self.repeatable.clear();
         self.parse_any(window, start, limits)
+    }
+
+    /// Whether the head is the last one again but for the digits of its `Content-Length`: clients
+    /// that stay connected send little else. All that is known of the last one then holds.
+    fn repeats(&mut self, window: &[u8], limits: &HeadLimits) -> bool {
+        self.is_repeated = self.take_repeated(window, limits).is_some();
+        self.is_repeated
+    }
+
+    fn take_repeated(&mut self, window: &[u8], limits: &HeadLimits) -> Option<()> {
+        let head = window.get(..self.repeatable.len()).filter(|head| !head.is_empty())?;
+        let digits_at = self.summary.framing.content_length_at;
+        let (start, end) = (digits_at.start(), digits_at.end());
+        let is_same = head.get(..start)? == self.repeatable.get(..start)?
+            && head.get(end..)? == self.repeatable.get(end..)?
+            && self.fields.len() <= limits.headers_max;
+        if !is_same {
+            return None;
+        }
+        let digits = head.get(start..end)?;
+        if self.repeatable.get(start..end)? != digits {
+            let summary = &mut self.summary;
+            summary.framing = summary.framing.with_content_length(digits)?;
+            summary.body = summary.framing.declared_length(summary.version).ok()??;
+            self.repeatable.get_mut(start..end)?.copy_from_slice(digits);
+        }
+        Some(())
+    }
+
+    /// Keeps the head that was just read, to know it again.
+    fn remember(&mut self, window: &[u8]) {
+        self.repeatable.clear();
+        if self.summary.len <= REPEATABLE_BYTES_MAX {
+            self.repeatable.extend_from_slice(window.get(..self.summary.len).unwrap_or_default());
+        }
+    }
+
+    /// Frees what is kept only to know the same head again, before a long time without a next one.
+    pub fn forget(&mut self) {
+        self.repeatable = Vec::new();
+    }
+
+    /// Whether the last head was the one before it again, but for the length of the body: each
+    /// header stands where it stood.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        self.is_repeated
     }
 
     /// Parses a head of any kind, or says what is wrong with it.
@@ -282,7 +342,7 @@ mod tests {
         let start = leading_empty_lines(window(bytes, limits)).unwrap_or_default();
         let generally = general.parse_any(window(bytes, limits), start, limits);
         [(quickly, quick), (generally, general)].map(|(verdict, head)| match verdict {
-            Ok(Progress::Complete) => format!("{head:?}"),
+            Ok(Progress::Complete) => format!("{:?} {:?}", head.fields, head.summary),
             _ => format!("{verdict:?}"),
         })
     }
@@ -315,5 +375,47 @@ mod tests {
             }
         }
         assert!(usual > 1000, "only {usual} were usual");
+    }
+
+    #[test]
+    fn a_head_is_known_again_only_when_nothing_but_the_length_changed() {
+        let limits = HeadLimits::default();
+        let first = "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 12\r\nx: y\r\n\r\n";
+        let reads = |head: &mut RequestHead, text: &str| {
+            let (mut fresh, text) = (RequestHead::new(), text.as_bytes());
+            head.clear();
+            let verdict = head.parse(text, &limits);
+            assert_eq!(verdict, fresh.parse(text, &limits), "{}", text.escape_ascii());
+            if verdict == Ok(Progress::Complete) {
+                let seen = |head: &RequestHead| format!("{:?} {:?}", head.fields, head.summary);
+                assert_eq!(seen(head), seen(&fresh), "{}", text.escape_ascii());
+            }
+            head.is_repeated()
+        };
+        let mut head = RequestHead::new();
+        assert!(!reads(&mut head, first));
+        assert!(reads(&mut head, first));
+        assert!(reads(&mut head, &format!("{}{{}}", first.replace("12", "34"))));
+        assert!(!reads(&mut head, &first.replace("12", "345")));
+        assert!(!reads(&mut head, &first.replace("12", "1x")));
+        assert!(!reads(&mut head, first));
+        for at in 0..first.len() {
+            for byte in *b"\r\n :a0\x7f" {
+                let mut changed = first.as_bytes().to_vec();
+                changed[at] = byte;
+                if let Ok(changed) = String::from_utf8(changed) {
+                    let mut head = RequestHead::new();
+                    reads(&mut head, first);
+                    reads(&mut head, &changed);
+                    reads(&mut head, first);
+                }
+            }
+            let mut head = RequestHead::new();
+            reads(&mut head, first);
+            assert!(!reads(&mut head, &first[..at]));
+        }
+        assert!(reads(&mut head, first));
+        head.forget();
+        assert!(!reads(&mut head, first));
     }
 }
