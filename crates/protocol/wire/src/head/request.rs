@@ -67,6 +67,9 @@ impl RequestHead {
     /// connection can't be used any further.
     pub fn parse(&mut self, buf: &[u8], limits: &HeadLimits) -> Result<Progress, HeadError> {
         let window = window(buf, limits);
+        if window.is_empty() {
+            return self.scan.wait(window, limits);
+        }
         let start = match leading_empty_lines(window) {
             Ok(start) => start,
             Err(error) => return Err(self.scan.refuse(error)),
@@ -78,12 +81,12 @@ impl RequestHead {
         if !self.scan.has_new_line(window) {
             return self.scan.wait(window, limits);
         }
+        self.repeatable.clear();
         if let Some(summary) = Summary::of_usual(window, start, limits, &mut self.fields) {
             (self.scan, self.summary) = (Scan::default(), summary);
             self.remember(window);
             return Ok(Progress::Complete);
         }
-        self.repeatable.clear();
         self.parse_any(window, start, limits)
     }
 
@@ -394,6 +397,8 @@ mod tests {
         };
         let mut head = RequestHead::new();
         assert!(!reads(&mut head, first));
+        // A connection is looked at before anything has come.
+        assert!(!reads(&mut head, ""));
         assert!(reads(&mut head, first));
         assert!(reads(&mut head, &format!("{}{{}}", first.replace("12", "34"))));
         assert!(!reads(&mut head, &first.replace("12", "345")));
