@@ -32,7 +32,7 @@ use std::error::Error;
 use std::fs;
 use std::sync::Arc;
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, parse_duration};
 
 use prerendered::Prerendered;
 use world::World;
