@@ -37,7 +37,6 @@ pub(crate) fn settings(
         driver: driver(options.driver.unwrap_or(server.driver)),
         ring_entries: server.ring_entries,
         buffer_bytes: server.buffer_bytes,
-        idle_park: server.idle_park,
         busy_poll: server.busy_poll,
         buffers: (config.client.initial_pool_size as usize).div_ceil(workers),
         budget: Arc::new(Budget::new(budget_bytes)),

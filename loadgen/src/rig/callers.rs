@@ -1,5 +1,6 @@
 //! The side that asks: connections to the targets, each with one request in flight at most.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
 use slotmap::{Key, KeyData, SlotMap, new_key_type};
@@ -105,12 +106,23 @@ struct Exchange {
 
 struct Pool {
     target: TargetPlan,
-    /// Free connections, the one used last on top; may name some that are gone.
-    idle: Vec<CallerKey>,
+    /// Free connections, the one used last at the end; may name some that are gone.
+    idle: VecDeque<CallerKey>,
     open: usize,
+    /// So many are opened before one is used again, and then used in turn.
+    open_min: usize,
     open_max: usize,
     connects: u64,
     expects_number: bool,
+}
+
+/// How many connections there are to one target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Connections {
+    /// Opened before one is used again, and then used in turn; 0: the one used last is used again.
+    pub(crate) in_turn: usize,
+    /// At most.
+    pub(crate) max: usize,
 }
 
 /// The addresses client sockets come from, in turn.
@@ -131,15 +143,16 @@ impl Callers {
     /// No connection yet. `expects_numbers`: whether a reply without a number is wrong.
     pub(crate) fn new(
         targets: &[TargetPlan],
-        open_max: usize,
+        connections: Connections,
         source_addresses: u8,
         expects_numbers: bool,
     ) -> Self {
         let pool = |target: &TargetPlan| Pool {
             target: target.clone(),
-            idle: Vec::new(),
+            idle: VecDeque::new(),
             open: 0,
-            open_max,
+            open_min: connections.in_turn,
+            open_max: connections.max,
             connects: 0,
             expects_number: expects_numbers,
         };
@@ -174,12 +187,12 @@ impl Callers {
         RigError::Target { name: target.name.clone(), address: target.address, problem }
     }
 
-    /// Sends a request over the connection used last, or over a new one. The connection; or why
+    /// Sends a request over a connection that is free, or over a new one. The connection; or why
     /// the request failed at once.
     #[inline]
     pub(crate) fn start(&mut self, io: &Io, ask: Ask) -> Result<CallerKey, Outcome> {
         let pool = &mut self.pools[usize::from(ask.target)];
-        while let Some(key) = pool.idle.pop() {
+        while let Some(key) = pool.next_idle() {
             // Closed by the target meanwhile if it is not there; about to be if it cannot send.
             let Some(caller) = self.connections.get_mut(key) else { continue };
             if caller.send(io, pool, ask).is_ok() {
@@ -248,7 +261,7 @@ impl Callers {
             self.connections.remove(key);
             pool.open -= 1;
         } else {
-            pool.idle.push(key);
+            pool.idle.push_back(key);
         }
         self.in_flight -= usize::from(answer.is_some());
         answer
@@ -284,6 +297,16 @@ impl Callers {
             self.abandon(key);
         }
         answers
+    }
+}
+
+impl Pool {
+    #[inline]
+    fn next_idle(&mut self) -> Option<CallerKey> {
+        if self.open_min == 0 {
+            return self.idle.pop_back();
+        }
+        (self.open >= self.open_min).then(|| self.idle.pop_front()).flatten()
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) enum Load {
     Open {
         /// Tuples a second; requests a second are this times the number of targets.
         tuples_per_second: f64,
+        /// Connections to each target that are used in turn, as many callers would. 0: the one used
+        /// last is used again, which flatters a forwarder with one connection behind each.
+        connections: usize,
         /// Connections to one target that may exist at a time. A request that finds all of them
         /// busy fails with `Outcome::NoConnection`.
         in_flight_max: usize,

@@ -6,7 +6,7 @@ pub(crate) mod pace;
 pub(crate) mod slow_readers;
 mod splitter;
 
-use super::callers::Callers;
+use super::callers::{Callers, Connections};
 use super::engine::Engine;
 use super::error::RigError;
 use super::limits::STREAMS_MAX;
@@ -41,7 +41,8 @@ impl StreamSetup {
         if let Some(upstream) = &mut engine.upstream {
             upstream.keep_journal();
         }
-        let callers = Callers::new(&self.targets, streams as usize, self.source_addresses, true);
+        let connections = Connections { in_turn: 0, max: streams as usize };
+        let callers = Callers::new(&self.targets, connections, self.source_addresses, true);
         Ok(Pump { engine, callers })
     }
 

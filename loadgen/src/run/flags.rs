@@ -32,7 +32,8 @@ pub(crate) struct Flags {
     /// Open loop: so many times a second one request to each target [default: 2500]
     #[arg(long, value_name = "TUPLES")]
     pub(crate) rate: Option<f64>,
-    /// Closed loop: connections that are always busy [default: 64]
+    /// Connections to each target. Closed loop: all always busy. Open loop: at least so many, used in turn;
+    /// 0 uses the one used last again [default: 64]
     #[arg(long, value_name = "N")]
     pub(crate) connections: Option<u32>,
     /// Open loop: most connections to each target [default: 20000]

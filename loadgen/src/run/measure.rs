@@ -273,8 +273,9 @@ fn workload(settings: &Settings, load: &LoadSettings, scene: &Scene) -> Workload
         ..Workload::default()
     };
     match load.load {
-        Load::Open { tuples_per_second, in_flight_max } => {
+        Load::Open { tuples_per_second, connections, in_flight_max } => {
             workload.mode = Some("open".to_owned());
+            workload.connections = Some(connections as u64);
             workload.tuples_per_second = Some(tuples_per_second);
             workload.in_flight_max = Some(in_flight_max as u64);
         }

@@ -272,6 +272,7 @@ fn work(flags: &Flags) -> Result<Work, String> {
 }
 
 fn load(kind: LoadKind, flags: &Flags) -> Result<Load, String> {
+    let connections = within("--connections", flags.connections, 64, 0, CONNECTIONS_MAX)? as usize;
     Ok(match kind {
         LoadKind::Open => {
             let tuples_per_second = flags.rate.unwrap_or(2500.0);
@@ -280,12 +281,9 @@ fn load(kind: LoadKind, flags: &Flags) -> Result<Load, String> {
             }
             let in_flight_max =
                 within("--in-flight-max", flags.in_flight_max, 20_000, 1, CONNECTIONS_MAX)?;
-            Load::Open { tuples_per_second, in_flight_max: in_flight_max as usize }
+            Load::Open { tuples_per_second, connections, in_flight_max: in_flight_max as usize }
         }
-        LoadKind::Closed => {
-            let connections = within("--connections", flags.connections, 64, 1, CONNECTIONS_MAX)?;
-            Load::Closed { connections: connections as usize }
-        }
+        LoadKind::Closed => Load::Closed { connections },
         LoadKind::OneByOne => Load::OneByOne,
     })
 }
@@ -399,7 +397,7 @@ mod tests {
         let settings = Settings::new(Flags::default()).unwrap();
         assert_eq!(settings.targets, ["direct", "l4", "gateway"]);
         let Work::Load(load) = &settings.work else { panic!("{:?}", settings.work) };
-        let open = Load::Open { tuples_per_second: 2500.0, in_flight_max: 20_000 };
+        let open = Load::Open { tuples_per_second: 2500.0, connections: 64, in_flight_max: 20_000 };
         assert_eq!((load.load, load.block, load.blocks), (open, Duration::from_secs(1), 5));
         assert_eq!((settings.rounds, settings.source_addresses), (5, 0));
     }

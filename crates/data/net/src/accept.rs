@@ -3,17 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use monoio::net::UnixStream;
 use seam::Stage;
 use socket2::SockRef;
 
 use crate::listen::Listeners;
+use crate::runtime::{Interest, Watch};
 use crate::worker::{self, Worker, raise};
 use crate::{Connection, ServerTls, Service, system};
 
@@ -45,32 +44,30 @@ enum Batch {
 impl<S: Service> Acceptor<S> {
     /// Accepts from `listener` until the worker drains.
     pub(crate) async fn run(self: Rc<Self>, listener: OwnedFd) {
-        // The runtime's plain wrapper of a descriptor; all that is asked of it is readiness.
-        let Ok(listener) = UnixStream::from_std(StdUnixStream::from(listener)) else {
+        let Ok(watch) = Watch::new(&listener, Interest::Readable) else {
             self.worker.stats(|stats| raise(&stats.accept_failures));
             return;
         };
-        while self.wait(&listener).await {
+        while self.worker.stage() < Stage::Draining {
             match self.accept_batch(&listener) {
-                Batch::Empty => {}
+                Batch::Empty => self.wait(&watch).await,
                 Batch::Full => worker::yield_now().await,
                 Batch::Shortage => worker::sleep(SHORTAGE_PAUSE).await,
             }
         }
+        drop(watch);
         self.finish(&listener);
     }
 
-    /// Waits for connections; false when the worker drains.
-    async fn wait(&self, listener: &UnixStream) -> bool {
-        let mut readable = pin!(listener.readable(false));
+    /// Waits for connections, or until the worker drains.
+    async fn wait(&self, watch: &Watch) {
+        let mut ready = pin!(watch.ready());
         let mut draining = pin!(self.worker.reached(Stage::Draining));
-        std::future::poll_fn(|context| {
-            if draining.as_mut().poll(context).is_ready() {
-                return Poll::Ready(false);
-            }
-            readable.as_mut().poll(context).map(|_| true)
+        std::future::poll_fn(|context| match draining.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => ready.as_mut().poll(context),
         })
-        .await
+        .await;
     }
 
     fn accept_batch(&self, listener: &impl AsRawFd) -> Batch {
@@ -119,9 +116,6 @@ impl<S: Service> Acceptor<S> {
 
 fn accept(listener: &impl AsRawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
     let (socket, peer) = SockRef::from(&system::borrow(listener)).accept()?;
-    if monoio::utils::is_legacy() {
-        socket.set_nonblocking(true)?;
-    }
     let peer = peer.as_socket().map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
     Ok((OwnedFd::from(socket), peer))
 }

@@ -1,5 +1,4 @@
 //! Bytes in flight: a window into a pooled block, or into the heap where a block is too small.
-#![expect(unsafe_code, reason = "the runtime's buffer traits are unsafe to implement")]
 
 use std::fmt;
 use std::io;
@@ -54,6 +53,12 @@ impl Buffer {
             return Self::new();
         }
         Self { storage: Storage::heap(vec![0; capacity].into_boxed_slice()), start: 0, end: 0 }
+    }
+
+    /// A block that already holds `length` bytes of data.
+    pub(crate) fn filled(piece: Piece, length: usize) -> Self {
+        let end = length.min(piece.as_slice().len());
+        Self { storage: Storage::Pooled(piece), start: 0, end }
     }
 
     /// The data.
@@ -262,35 +267,6 @@ impl fmt::Debug for Buffer {
             .field("length", &self.len())
             .field("capacity", &self.capacity())
             .finish()
-    }
-}
-
-// SAFETY: the pointer is to the start of the data, which `bytes_init` counts. Block and heap memory stay
-// where they are when the `Buffer` moves, and `unallocated` lends a dangling pointer for zero bytes
-// (test `tests/connection.rs`: everything sent arrives).
-unsafe impl monoio::buf::IoBuf for Buffer {
-    fn read_ptr(&self) -> *const u8 {
-        self.as_slice().as_ptr()
-    }
-
-    fn bytes_init(&self) -> usize {
-        self.len()
-    }
-}
-
-// SAFETY: pointer and length are those of the spare bytes behind the data, all initialised, which no one
-// else can reach while the runtime owns the buffer. `advance` cannot pass the end of the storage.
-unsafe impl monoio::buf::IoBufMut for Buffer {
-    fn write_ptr(&mut self) -> *mut u8 {
-        self.spare_mut().as_mut_ptr()
-    }
-
-    fn bytes_total(&mut self) -> usize {
-        self.spare()
-    }
-
-    unsafe fn set_init(&mut self, count: usize) {
-        self.advance(count);
     }
 }
 

@@ -5,17 +5,18 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use monoio::net::{TcpStream, UnixStream};
-use monoio::time::timeout;
 use rustls::pki_types::ServerName;
 use snapshot::{Address, Endpoint, Resolved, Tls};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
+use crate::runtime::{Interest, Watch};
 use crate::tls::client_config;
 use crate::tls::layers::Layers;
-use crate::{ConnectError, Connection, Tick, clock, hop, is_link_local, system, worker};
+use crate::{ConnectError, Connection, Tick, clock, hop, is_link_local, worker};
 
 /// Time between two looks whether the control plane has resolved a name.
 const RESOLVE_WAIT: Duration = Duration::from_millis(5);
@@ -26,6 +27,9 @@ const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 
 /// Time between two such questions.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Time between two tries when a Unix socket's queue is full, which nothing announces the end of.
+const QUEUE_WAIT: Duration = Duration::from_millis(5);
 
 /// Addresses tried of one name. More would leave each too little time.
 const ADDRESSES_MAX: usize = 8;
@@ -127,22 +131,48 @@ fn nothing_to_dial(address: &Address, addresses: &[SocketAddr]) -> ConnectError 
 }
 
 async fn dial_tcp(address: SocketAddr, time: Duration) -> io::Result<Connection> {
-    let stream = within(time, TcpStream::connect_addr(address)).await?;
-    let fd: OwnedFd = system::take_fd(stream);
-    let socket = SockRef::from(&fd);
+    let domain = Domain::for_address(address);
+    let socket = within(time, connect_socket(domain, &address.into())).await?;
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(
         &TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL),
     )?;
-    Connection::new(fd, Some(address))
+    Connection::new(OwnedFd::from(socket), Some(address))
 }
 
 async fn dial_unix(path: &Path, deadline: Tick) -> Result<Connection, ConnectError> {
     let time = deadline.since(clock::now());
-    let connected = within(time, UnixStream::connect(path)).await;
-    connected
-        .and_then(|stream| Connection::new(system::take_fd(stream), None))
-        .map_err(|error| ConnectError::from_io(&path.display().to_string(), &error))
+    let connected = async {
+        let address = SockAddr::unix(path)?;
+        let socket = within(time, connect_socket(Domain::UNIX, &address)).await?;
+        Connection::new(OwnedFd::from(socket), None)
+    };
+    connected.await.map_err(|error| ConnectError::from_io(&path.display().to_string(), &error))
+}
+
+/// A connected socket. It waits for nothing while it is being connected, and blocks afterwards, as drivers
+/// expect.
+async fn connect_socket(domain: Domain, address: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    loop {
+        match socket.connect(address) {
+            Ok(()) => break,
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
+                Watch::new(&socket, Interest::Writable)?.ready().await;
+                if let Some(error) = socket.take_error()? {
+                    return Err(error);
+                }
+                break;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                worker::sleep(QUEUE_WAIT).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    socket.set_nonblocking(false)?;
+    Ok(socket)
 }
 
 /// Connecting has no socket of ours that the tick could shut down, so it has a timer.
@@ -150,10 +180,14 @@ async fn within<T>(
     time: Duration,
     connecting: impl Future<Output = io::Result<T>>,
 ) -> io::Result<T> {
-    match timeout(time, connecting).await {
-        Ok(connected) => connected,
-        Err(_elapsed) => Err(io::Error::from(io::ErrorKind::TimedOut)),
-    }
+    let (mut connecting, mut timer) = (pin!(connecting), pin!(worker::sleep(time)));
+    std::future::poll_fn(|context| {
+        if let Poll::Ready(connected) = connecting.as_mut().poll(context) {
+            return Poll::Ready(connected);
+        }
+        timer.as_mut().poll(context).map(|()| Err(io::Error::from(io::ErrorKind::TimedOut)))
+    })
+    .await
 }
 
 async fn start_tls(

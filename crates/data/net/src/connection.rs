@@ -2,15 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 
-use crate::slots::{Pairing, Slot};
-use crate::socket::Socket;
-use crate::system::{self, Front};
+use crate::socket::{Pairing, Socket};
 use crate::tls::layers::{Decrypted, Layers};
 use crate::tls::protocol_error;
 use crate::worker::Serving;
@@ -45,7 +43,7 @@ impl Connection {
 
     /// Is one of those that the worker serves: the other end is a client.
     pub(crate) fn counted(mut self, serving: Serving) -> Self {
-        self.socket.slot().set_client();
+        self.socket.set_client();
         self.serving = Some(serving);
         self
     }
@@ -65,7 +63,7 @@ impl Connection {
         };
         self.tls = Some(Box::new(layers));
         self.finish_handshake().await?;
-        self.flush().await
+        self.send_records().await
     }
 
     async fn finish_handshake(&mut self) -> io::Result<()> {
@@ -153,7 +151,7 @@ impl Connection {
                 Ok(Decrypted::Starved) => self.receive_records().await?,
                 Err(error) => {
                     // The alert that tells the peer why. That it does not arrive is no further error.
-                    let _ = self.flush().await;
+                    let _ = self.send_records().await;
                     return Err(error);
                 }
             }
@@ -162,8 +160,8 @@ impl Connection {
 
     /// One read of records, after sending what the handshake has to say.
     async fn receive_records(&mut self) -> io::Result<()> {
-        self.flush().await?;
-        let (received, records) = self.socket.receive(Buffer::new()).await;
+        self.send_records().await?;
+        let (received, records) = self.socket.receive(Buffer::unallocated()).await;
         let count = received?;
         if let Some(tls) = &mut self.tls {
             match count {
@@ -178,7 +176,7 @@ impl Connection {
         self.receive_records().await?;
         let decrypted = self.decrypt();
         if decrypted.is_err() {
-            let _ = self.flush().await;
+            let _ = self.send_records().await;
         }
         match decrypted? {
             Decrypted::Bytes(_) | Decrypted::Starved => Ok(()),
@@ -193,16 +191,22 @@ impl Connection {
         }
     }
 
+    /// Input without memory gets some with its first byte.
     fn make_room(&mut self) -> io::Result<()> {
-        if self.input.spare() > 0 {
+        if self.input.capacity() == 0 || self.input.spare() > 0 {
             return Ok(());
         }
         self.input.try_grow().map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
     }
 
-    /// Sends all of `buffer`, in one system call where the kernel takes it whole, and gives it back
-    /// empty. Errors as for [`Self::fill`], and those of the operating system.
-    pub async fn write(&mut self, buffer: Buffer) -> io::Result<Buffer> {
+    /// Sends all of `buffer`. A small one is queued and leaves with the worker's next wait, a large one
+    /// or one behind another is waited for.
+    ///
+    /// # Errors
+    /// As for [`Self::fill`], and those of the operating system. What becomes of a queued write is told by
+    /// the next write, by [`Self::flush`] and by nobody else: [`Self::fill`] still reads what the peer
+    /// has sent.
+    pub async fn write(&mut self, buffer: Buffer) -> io::Result<()> {
         if self.tls.is_some() {
             Box::pin(self.write_secure(buffer)).await
         } else {
@@ -210,7 +214,18 @@ impl Connection {
         }
     }
 
-    async fn write_secure(&mut self, buffer: Buffer) -> io::Result<Buffer> {
+    /// Waits until the kernel has taken everything that was written.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.socket.written().await
+    }
+
+    /// Whether the kernel has taken everything that was written. After the reply to it has come, `false`
+    /// says that the peer answered early, or that it reads no more.
+    pub fn is_written(&self) -> bool {
+        self.socket.is_written()
+    }
+
+    async fn write_secure(&mut self, buffer: Buffer) -> io::Result<()> {
         // Before its end a session takes data without sending it, and then no more. Boxed, because it
         // happens once at most and would take room in every write.
         if self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
@@ -222,13 +237,13 @@ impl Connection {
                 let taken = tls.encrypt(data.as_slice(), crate::pool::block_bytes())?;
                 data.consume(taken);
             }
-            self.flush().await?;
+            self.send_records().await?;
         }
-        Ok(data)
+        Ok(())
     }
 
     /// Sends what the TLS session still has to say, if there is one.
-    async fn flush(&mut self) -> io::Result<()> {
+    async fn send_records(&mut self) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
         let mut records = Buffer::unallocated();
         tls.take_outgoing(&mut records)?;
@@ -240,7 +255,7 @@ impl Connection {
 
     /// Ends the connection in order: everything written arrives, and then the end of the stream.
     pub async fn close(mut self) {
-        self.socket.slot().set_deadline(Some(clock::now() + CLOSE_TIME_MAX));
+        self.socket.set_deadline(Some(clock::now() + CLOSE_TIME_MAX));
         // A peer that has gone need not be told.
         let _ = self.say_goodbye().await;
     }
@@ -249,13 +264,13 @@ impl Connection {
     /// read and dropped for a moment, because closing with unread input resets the connection, and the
     /// reset overtakes the reply.
     pub async fn close_unread(mut self) {
-        self.socket.slot().set_deadline(Some(clock::now() + CLOSE_TIME_MAX));
+        self.socket.set_deadline(Some(clock::now() + CLOSE_TIME_MAX));
         if self.say_goodbye().await.is_err() {
             return;
         }
         let mut dropped = 0;
         while dropped < CLOSE_BYTES_MAX {
-            match self.socket.receive(Buffer::new()).await {
+            match self.socket.receive(Buffer::unallocated()).await {
                 (Ok(1..), ignored) => dropped += ignored.len(),
                 _ => return,
             }
@@ -266,6 +281,7 @@ impl Connection {
         if let Some(tls) = &mut self.tls {
             tls.end_sending();
         }
+        self.send_records().await?;
         self.flush().await?;
         self.socket.end_sending();
         Ok(())
@@ -280,13 +296,13 @@ impl Connection {
     /// two ticks ([`crate::TICK`]). A read from a client that has failed so allows no other read until
     /// this is called again, and takes the deadline with it.
     pub fn set_deadline(&self, at: Option<Tick>) {
-        self.socket.slot().set_deadline(at);
+        self.socket.set_deadline(at);
     }
 
     /// Says that the connection waits for its next request, or that one has come. While the process
     /// drains, a client connection idle for a second or more reads the end of its stream.
     pub fn set_idle(&self, is_idle: bool) {
-        self.socket.slot().set_idle(is_idle);
+        self.socket.set_idle(is_idle);
     }
 
     /// Whether the peer hung up (or shut its sending half down, which is taken for the same).
@@ -294,18 +310,21 @@ impl Connection {
         self.socket.is_gone()
     }
 
-    /// Whether a pooled connection can be used: the peer is there and has said nothing unasked.
+    /// Starts to read although nobody waits, so that it is noticed when the peer says something unasked
+    /// or closes.
+    pub(crate) fn read_ahead(&mut self) {
+        self.socket.read_ahead();
+    }
+
+    /// Whether a connection that was left to [`Self::read_ahead`] can be used: the peer is there and has
+    /// said nothing.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.is_clean() && system::peek(self.socket.fd()) == Front::Empty
+        self.is_clean() && self.socket.is_reading()
     }
 
     /// Whether nothing is left of the last exchange.
     pub(crate) fn is_clean(&self) -> bool {
-        self.input.is_empty() && self.socket.slot().is_sound()
-    }
-
-    pub(crate) fn fd(&self) -> RawFd {
-        self.socket.fd()
+        self.input.is_empty() && self.socket.is_sound()
     }
 }
 
@@ -318,5 +337,5 @@ pub struct Pair {
 /// [`Connection::fill`] or [`Connection::write`] of `upstream` that waits for longer than a tick ends
 /// with `ConnectionAborted` within a second. Shorter waits cost nothing.
 pub fn pair(client: &Connection, upstream: &Connection) -> Pair {
-    Pair { _pairing: Slot::pair(client.socket.slot(), upstream.socket.slot()) }
+    Pair { _pairing: Pairing::new(&client.socket, &upstream.socket) }
 }

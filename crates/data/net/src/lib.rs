@@ -51,6 +51,7 @@ mod hop;
 mod link_local;
 mod listen;
 mod pool;
+mod runtime;
 mod settings;
 mod slots;
 mod socket;

@@ -24,8 +24,19 @@ struct Pool {
     budget: Arc<Budget>,
     /// So many blocks at the bottom of `free` hold no memory.
     cold: usize,
+    /// How many blocks there are, wherever they are.
+    count: usize,
     /// The shortest `free` was since the last trim: what lies below was not needed.
     free_min: usize,
+}
+
+impl Pool {
+    fn pop(&mut self) -> Option<Piece> {
+        let piece = self.free.pop()?;
+        self.free_min = self.free_min.min(self.free.len());
+        self.cold = self.cold.min(self.free.len());
+        Some(piece)
+    }
 }
 
 /// Gives the calling thread a pool of `count` blocks.
@@ -38,7 +49,7 @@ pub(crate) fn install(count: usize, block_bytes: usize, budget: Arc<Budget>) -> 
         (0..count).filter_map(|index| mapping.piece(index * block_bytes, block_bytes)).collect()
     };
     let (cold, free_min) = (free.len(), free.len());
-    POOL.set(Some(Pool { free, block_bytes, budget, cold, free_min }));
+    POOL.set(Some(Pool { free, block_bytes, budget, cold, count, free_min }));
     Ok(())
 }
 
@@ -49,16 +60,40 @@ pub(crate) fn uninstall() {
     }
 }
 
+/// Most blocks that may be lent to the kernel at once: what is written needs some, too.
+pub(crate) fn lendable() -> u16 {
+    let half = POOL.with_borrow(|pool| pool.as_ref().map_or(0, |pool| pool.count / 2));
+    u16::try_from(half).unwrap_or(u16::MAX)
+}
+
+/// A block to lend to the kernel, which does not count as used until [`count_taken`].
+pub(crate) fn lend() -> Option<Piece> {
+    POOL.with_borrow_mut(|pool| pool.as_mut()?.pop())
+}
+
+/// Counts a lent block as used: the kernel has filled it.
+pub(crate) fn count_taken() {
+    worker::worker_stats(|stats| raise(&stats.buffers_in_use));
+}
+
+/// Puts a block back that was lent for nothing.
+pub(crate) fn take_back(piece: Piece) {
+    // An error means that the thread is ending.
+    let _ = POOL.try_with(|pool| {
+        if let Some(pool) = pool.borrow_mut().as_mut() {
+            pool.free.push(piece);
+        }
+    });
+}
+
 /// A block, or `None` when all are in use or the thread has no pool.
 pub(crate) fn take() -> Option<Piece> {
     POOL.with_borrow_mut(|pool| {
         let pool = pool.as_mut()?;
-        let Some(piece) = pool.free.pop() else {
+        let Some(piece) = pool.pop() else {
             worker::worker_stats(|stats| raise(&stats.buffers_missed));
             return None;
         };
-        pool.free_min = pool.free_min.min(pool.free.len());
-        pool.cold = pool.cold.min(pool.free.len());
         worker::worker_stats(|stats| raise(&stats.buffers_in_use));
         Some(piece)
     })

@@ -32,8 +32,6 @@ pub struct Settings {
     pub budget: Arc<Budget>,
     /// Client connections per worker; further ones are accepted and closed at once.
     pub connections_max: usize,
-    /// A read that waits for longer gives its empty buffer back.
-    pub idle_park: Duration,
     /// How long a worker with nothing to do keeps asking for completions before it sleeps; `None` sleeps at
     /// once. Halves the added latency at low load and costs a whole core.
     pub busy_poll: Option<Duration>,
@@ -68,7 +66,6 @@ impl Default for Settings {
             buffers: 1024,
             budget: Arc::new(Budget::new(256 * 1024 * 1024)),
             connections_max: 65_536,
-            idle_park: Duration::from_millis(250),
             busy_poll: None,
             inherited: Vec::new(),
         }

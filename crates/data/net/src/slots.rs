@@ -1,19 +1,20 @@
-//! One slot for every open socket of the worker, walked by the tick.
+//! One entry for every open socket of the worker, walked by the tick.
 //!
-//! An operation marks its slot when it starts and when it ends, which costs a few stores. All that takes
-//! time to happen (deadlines, parked reads, clients that hang up, draining) is found by the walk, which
-//! makes the pending operation complete by shutting the socket down or by cancelling it. The outcome is
-//! read from the slot when the operation ends.
+//! An operation marks its entry when it starts and when it ends, which costs a few stores. All that takes
+//! time to happen (deadlines, clients that hang up, draining) is found by the walk, which makes the
+//! pending operation complete by shutting the socket down, or says which read to cancel. The outcome is
+//! read from the entry when the operation ends.
 //!
 //! A passed deadline is the end of a socket, except for a read from a client: that ends alone, so that
 //! the client can still be told why.
+//!
+//! A write may still be under way when its caller goes on. It keeps the deadline that it was started
+//! with, or takes an earlier one that is set later.
 
-use std::cell::RefCell;
 use std::io;
-use std::marker::PhantomData;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
-use monoio::io::{CancelHandle, Canceller};
 use seam::Stage;
 
 use crate::Tick;
@@ -21,63 +22,59 @@ use crate::system::{self, Half};
 
 /// The socket is open.
 const OPEN: u16 = 1;
-/// A read is pending, or was pending when its future was dropped.
+/// A read is awaited, or was awaited when its future was dropped.
 const READING: u16 = 1 << 1;
-/// A write is pending, or was pending when its future was dropped.
+/// A write is under way.
 const WRITING: u16 = 1 << 2;
-/// The pending read holds a buffer without data, which it can give back.
-const PARKABLE: u16 = 1 << 3;
 /// A deadline passed while an operation was pending: the socket is shut down.
-const EXPIRED: u16 = 1 << 4;
+const EXPIRED: u16 = 1 << 3;
 /// The paired client hung up, or the worker is closing: the socket is shut down.
-const ABORTED: u16 = 1 << 5;
+const ABORTED: u16 = 1 << 4;
 /// The peer of this client connection hung up.
-const GONE: u16 = 1 << 6;
+const GONE: u16 = 1 << 5;
 /// Nothing is under way: the connection waits for its next request.
-const IDLE: u16 = 1 << 7;
+const IDLE: u16 = 1 << 6;
 /// The client side of a pair.
-const PAIRED_CLIENT: u16 = 1 << 8;
+const PAIRED_CLIENT: u16 = 1 << 7;
 /// The upstream side of a pair.
-const PAIRED_UPSTREAM: u16 = 1 << 9;
+const PAIRED_UPSTREAM: u16 = 1 << 8;
 /// The other end is a client.
-const CLIENT: u16 = 1 << 10;
-/// The pending read can be cancelled.
-const CANCELLABLE: u16 = 1 << 11;
+const CLIENT: u16 = 1 << 9;
 /// A deadline passed while a client's read was pending: no more is read until a new one is set.
-const LATE: u16 = 1 << 12;
+const LATE: u16 = 1 << 10;
 
 const PENDING: u16 = READING | WRITING;
 const PAIRED: u16 = PAIRED_CLIENT | PAIRED_UPSTREAM;
 
-/// The value of `Entry::deadline` that never comes.
+/// The deadline that never comes.
 const NO_DEADLINE: u64 = u64::MAX;
 
 /// Ticks a connection must have been idle before a drain closes it: a client that got its last reply
 /// just now may have sent its next request already.
 const DRAIN_IDLE_TICKS: u32 = 10;
 
-thread_local! {
-    static SLOTS: RefCell<Slots> = const { RefCell::new(Slots::new()) };
-}
+/// After a write failed, a read gets this long to bring what the peer said before: it may have refused
+/// a request that it did not read to its end.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
 
 /// What the walk reads of each socket; small, because it reads them all.
 #[derive(Clone, Copy)]
 struct Entry {
     deadline: u64,
+    write_deadline: u64,
     fd: RawFd,
-    /// Slot of the other side while paired; next free slot while not open.
+    /// Index of the other side while paired; next free index while free.
     partner: u32,
-    /// Number of the pair, so that an old [`Pairing`] cannot end a new one.
+    /// Number of the pair, so that an old tie cannot end a new one.
     pairing: u32,
     /// Tick at which the pending operation began.
     since: u32,
     flags: u16,
 }
 
-struct Slots {
+/// The entries of a worker.
+pub(crate) struct Slots {
     entries: Vec<Entry>,
-    /// Beside the entries, because the walk needs it only to park. Kept for the next socket.
-    cancellers: Vec<Option<Canceller>>,
     first_free: u32,
     ticks: u32,
     pairings: u32,
@@ -95,20 +92,29 @@ struct HangUps {
 pub(crate) struct Walk {
     pub(crate) now: Tick,
     pub(crate) stage: Stage,
-    /// A parkable read pending for so many ticks is parked.
-    pub(crate) park_ticks: u32,
     /// Whether to ask for clients that hung up this time.
     pub(crate) find_hang_ups: bool,
 }
 
-/// Where a free-slot list ends.
+/// A tie between two entries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tie {
+    client: u32,
+    number: u32,
+}
+
+/// Where the list of free entries ends.
 const NONE: u32 = u32::MAX;
 
+/// What a client's hanging up looks like to `poll`. It includes a client that only shut its sending half
+/// down: nearly all that do have gone, and waiting for a model costs money.
+const HANG_UP_EVENTS: libc::c_short = libc::POLLRDHUP;
+
 impl Slots {
-    const fn new() -> Self {
+    /// No entries, with room for `count`.
+    pub(crate) fn with_capacity(count: usize) -> Self {
         Self {
-            entries: Vec::new(),
-            cancellers: Vec::new(),
+            entries: Vec::with_capacity(count),
             first_free: NONE,
             ticks: 0,
             pairings: 0,
@@ -116,9 +122,12 @@ impl Slots {
         }
     }
 
-    fn insert(&mut self, fd: RawFd) -> u32 {
+    /// An entry for `fd`, which must stay open until [`Self::close`]. Indices are given out from 0 on and
+    /// again after [`Self::free`].
+    pub(crate) fn insert(&mut self, fd: RawFd) -> u32 {
         let entry = Entry {
             deadline: NO_DEADLINE,
+            write_deadline: NO_DEADLINE,
             fd,
             partner: NONE,
             pairing: 0,
@@ -132,17 +141,21 @@ impl Slots {
             return index;
         }
         self.entries.push(entry);
-        self.cancellers.push(None);
         (self.entries.len() - 1) as u32
     }
 
-    fn remove(&mut self, index: u32) {
+    /// Leaves the socket alone from here on.
+    pub(crate) fn close(&mut self, index: u32) {
         self.unpair(index);
-        let first_free = self.first_free;
         let entry = self.entry(index);
         entry.flags = 0;
         entry.fd = -1;
-        entry.partner = first_free;
+    }
+
+    /// Gives a closed entry's index free.
+    pub(crate) fn free(&mut self, index: u32) {
+        let first_free = self.first_free;
+        self.entry(index).partner = first_free;
         self.first_free = index;
     }
 
@@ -160,38 +173,134 @@ impl Slots {
         self.entry(entry.partner).flags &= !PAIRED;
     }
 
-    /// Starts an operation of the kind `flags`, unless the socket is spoilt.
-    fn begin(&mut self, index: u32, flags: u16) -> io::Result<()> {
+    /// Says that the other end is a client.
+    pub(crate) fn set_client(&mut self, index: u32) {
+        self.entry(index).flags |= CLIENT;
+    }
+
+    /// Starts to wait for a read, unless the socket is spoilt.
+    pub(crate) fn begin_read(&mut self, index: u32) -> io::Result<()> {
+        self.begin(index, READING, READING | EXPIRED | ABORTED | LATE)
+    }
+
+    /// Starts a write, unless the socket is spoilt.
+    pub(crate) fn begin_write(&mut self, index: u32) -> io::Result<()> {
+        self.begin(index, WRITING, READING | EXPIRED | ABORTED)?;
+        let entry = self.entry(index);
+        entry.write_deadline = entry.deadline;
+        Ok(())
+    }
+
+    fn begin(&mut self, index: u32, operation: u16, obstacles: u16) -> io::Result<()> {
         let ticks = self.ticks;
         let entry = self.entry(index);
-        let obstacles = entry.flags & (PENDING | EXPIRED | ABORTED | LATE);
-        if obstacles & !LATE != 0 || (obstacles != 0 && flags & READING != 0) {
+        if entry.flags & obstacles != 0 {
             return Err(spoilt(entry.flags));
         }
-        entry.flags |= flags;
+        entry.flags |= operation;
         entry.since = ticks;
         Ok(())
     }
 
-    fn walk(&mut self, walk: Walk, cancelled: &mut Vec<Canceller>) {
+    /// Ends the awaited read. An error says that the walk ended it.
+    pub(crate) fn end_read(&mut self, index: u32) -> io::Result<()> {
+        let entry = self.entry(index);
+        entry.flags &= !READING;
+        if entry.flags & (EXPIRED | ABORTED | LATE) == 0 {
+            Ok(())
+        } else {
+            Err(spoilt(entry.flags))
+        }
+    }
+
+    /// The write has ended, in whatever way.
+    pub(crate) fn end_write(&mut self, index: u32) {
+        let entry = self.entry(index);
+        entry.flags &= !WRITING;
+        entry.write_deadline = NO_DEADLINE;
+    }
+
+    /// The write has failed at `now`.
+    pub(crate) fn fail_write(&mut self, index: u32, now: Tick) {
+        self.end_write(index);
+        let entry = self.entry(index);
+        entry.deadline = entry.deadline.min((now + LAST_WORDS_TIME).as_millis());
+    }
+
+    /// An error if nothing may be written any more.
+    pub(crate) fn check(&mut self, index: u32) -> io::Result<()> {
+        let flags = self.entry(index).flags;
+        if flags & (EXPIRED | ABORTED) == 0 { Ok(()) } else { Err(spoilt(flags)) }
+    }
+
+    /// Sets the moment after which a pending operation is ended; `None` for never. A late client may
+    /// be read from again.
+    pub(crate) fn set_deadline(&mut self, index: u32, deadline: Option<Tick>) {
+        let entry = self.entry(index);
+        entry.deadline = deadline.map_or(NO_DEADLINE, Tick::as_millis);
+        entry.write_deadline = entry.write_deadline.min(entry.deadline);
+        entry.flags &= !LATE;
+    }
+
+    /// Says whether the connection waits for its next request.
+    pub(crate) fn set_idle(&mut self, index: u32, is_idle: bool) {
+        let flags = &mut self.entry(index).flags;
+        *flags = if is_idle { *flags | IDLE } else { *flags & !IDLE };
+    }
+
+    /// Whether nothing is under way, no read was dropped half-way, and the walk has not shut the socket
+    /// down.
+    pub(crate) fn is_sound(&mut self, index: u32) -> bool {
+        self.entry(index).flags & (PENDING | EXPIRED | ABORTED | GONE) == 0
+    }
+
+    /// Whether the walk found that the peer hung up.
+    pub(crate) fn is_gone(&mut self, index: u32) -> bool {
+        self.entry(index).flags & GONE != 0
+    }
+
+    /// Ties the two together until [`Self::untie`]. A side that was tied before is freed.
+    pub(crate) fn pair(&mut self, client: u32, upstream: u32) -> Tie {
+        self.unpair(client);
+        self.unpair(upstream);
+        self.pairings = self.pairings.wrapping_add(1);
+        let number = self.pairings;
+        for (own, other, flag) in
+            [(client, upstream, PAIRED_CLIENT), (upstream, client, PAIRED_UPSTREAM)]
+        {
+            let entry = self.entry(own);
+            entry.partner = other;
+            entry.pairing = number;
+            entry.flags |= flag;
+        }
+        Tie { client, number }
+    }
+
+    /// Unties what is still tied.
+    pub(crate) fn untie(&mut self, tie: Tie) {
+        if self.entry(tie.client).pairing == tie.number {
+            self.unpair(tie.client);
+        }
+    }
+
+    /// Looks at all sockets, and adds those to `cancelled` whose read has to be cancelled.
+    pub(crate) fn walk(&mut self, walk: Walk, cancelled: &mut Vec<u32>) {
         self.ticks = self.ticks.wrapping_add(1);
         let ticks = self.ticks;
         for index in 0..self.entries.len() {
             let Some(entry) = self.entries.get_mut(index) else { break };
-            // Most sockets have nothing pending that is older than a tick.
+            // Most sockets have nothing pending.
             if entry.flags & (PENDING | PAIRED_CLIENT) == 0 && walk.stage != Stage::Closing {
                 continue;
             }
-            let is_late = entry.check_time(ticks, walk);
-            let waited = ticks.wrapping_sub(entry.since);
-            if is_late || (entry.flags & PARKABLE != 0 && waited >= walk.park_ticks) {
-                entry.flags &= !PARKABLE;
-                cancelled.extend(self.cancellers.get_mut(index).and_then(Option::take));
+            if entry.check_time(ticks, walk) {
+                cancelled.push(index as u32);
             } else if walk.find_hang_ups && entry.flags & PAIRED_CLIENT != 0 {
                 let (fd, partner) = (entry.fd, entry.partner);
                 self.ask_about(index as u32, fd, partner);
             }
         }
+        self.end_hung_up();
     }
 
     /// Adds a client to the ones polled if its upstream has kept it waiting for more than a tick.
@@ -232,15 +341,14 @@ impl Slots {
     }
 }
 
-/// What a client's hanging up looks like to `poll`. It includes a client that only shut its sending half
-/// down: nearly all that do have gone, and waiting for a model costs money.
-const HANG_UP_EVENTS: libc::c_short = libc::POLLRDHUP;
-
 impl Entry {
     /// Ends what may wait no longer. True when the pending read has to be cancelled for it.
     fn check_time(&mut self, ticks: u32, walk: Walk) -> bool {
-        let is_over = self.flags & PENDING != 0 && self.deadline <= walk.now.as_millis();
-        let is_late = is_over && self.expire();
+        let now = walk.now.as_millis();
+        if self.flags & WRITING != 0 && self.write_deadline <= now {
+            self.expire();
+        }
+        let is_late = self.flags & READING != 0 && self.deadline <= now && self.end_read();
         match walk.stage {
             Stage::Running | Stage::Leaving => {}
             Stage::Draining => self.end_idle(ticks),
@@ -249,22 +357,22 @@ impl Entry {
         is_late
     }
 
-    /// Ends the pending operation. True when it has to be cancelled for that.
-    fn expire(&mut self) -> bool {
+    /// Ends the pending read. True when it has to be cancelled for that.
+    fn end_read(&mut self) -> bool {
         self.deadline = NO_DEADLINE;
-        let is_client_read = self.flags & (CLIENT | READING) == CLIENT | READING;
-        if !is_client_read {
-            self.flags |= EXPIRED;
-            system::shut_down(self.fd, Half::Both);
-            return false;
+        let is_client = self.flags & CLIENT != 0;
+        if is_client {
+            self.flags |= LATE;
+        } else {
+            self.expire();
         }
-        self.flags |= LATE;
-        let is_cancellable = self.flags & CANCELLABLE != 0;
-        if !is_cancellable {
-            // It is parked, and waits for the socket to become readable.
-            system::shut_down(self.fd, Half::Read);
-        }
-        is_cancellable
+        is_client
+    }
+
+    fn expire(&mut self) {
+        (self.deadline, self.write_deadline) = (NO_DEADLINE, NO_DEADLINE);
+        self.flags |= EXPIRED;
+        system::shut_down(self.fd, Half::Both);
     }
 
     /// Makes an idle client connection read the end of its stream. What the client has sent already is
@@ -285,168 +393,6 @@ impl Entry {
     }
 }
 
-/// Makes room for `count` sockets at once, so that opening one allocates nothing.
-pub(crate) fn reserve(count: usize) {
-    SLOTS.with_borrow_mut(|slots| {
-        slots.entries.reserve(count);
-        slots.cancellers.reserve(count);
-    });
-}
-
-/// Walks all slots of this worker.
-pub(crate) fn walk(walk: Walk) {
-    let mut cancelled = Vec::new();
-    SLOTS.with_borrow_mut(|slots| {
-        slots.walk(walk, &mut cancelled);
-        slots.end_hung_up();
-    });
-    // Outside of the borrow: cancelling wakes tasks.
-    for canceller in cancelled {
-        drop(canceller.cancel());
-    }
-}
-
-/// Sockets open on this thread.
-#[cfg(test)]
-fn open_count() -> usize {
-    SLOTS.with_borrow(|slots| slots.entries.iter().filter(|entry| entry.flags & OPEN != 0).count())
-}
-
-/// The place of one open socket. The slot is freed on drop.
-pub(crate) struct Slot {
-    index: u32,
-    /// The index means something on this thread only.
-    _not_send: PhantomData<*const ()>,
-}
-
-impl Slot {
-    /// A slot for `fd`, which must stay open as long as the slot.
-    pub(crate) fn new(fd: RawFd) -> Self {
-        let index = SLOTS.with_borrow_mut(|slots| slots.insert(fd));
-        Self { index, _not_send: PhantomData }
-    }
-
-    /// Says that the other end is a client.
-    pub(crate) fn set_client(&self) {
-        SLOTS.with_borrow_mut(|slots| slots.entry(self.index).flags |= CLIENT);
-    }
-
-    /// Starts a read. One that `is_parkable` and every read from a client has to be cancellable
-    /// through the handle.
-    pub(crate) fn begin_read(&self, is_parkable: bool) -> io::Result<Option<CancelHandle>> {
-        SLOTS.with_borrow_mut(|slots| {
-            let is_client = slots.entry(self.index).flags & CLIENT != 0;
-            if !is_parkable && !is_client {
-                slots.begin(self.index, READING)?;
-                return Ok(None);
-            }
-            let parkable = if is_parkable { PARKABLE } else { 0 };
-            slots.begin(self.index, READING | CANCELLABLE | parkable)?;
-            let canceller = slots.cancellers.get_mut(self.index as usize);
-            Ok(canceller.map(|canceller| canceller.get_or_insert_default().handle()))
-        })
-    }
-
-    /// Starts waiting for something to read.
-    pub(crate) fn begin_wait(&self) -> io::Result<()> {
-        SLOTS.with_borrow_mut(|slots| slots.begin(self.index, READING))
-    }
-
-    /// Starts a write.
-    pub(crate) fn begin_write(&self) -> io::Result<()> {
-        SLOTS.with_borrow_mut(|slots| slots.begin(self.index, WRITING))
-    }
-
-    /// Ends the pending operation. An error says that the walk ended it.
-    pub(crate) fn end(&self) -> io::Result<()> {
-        SLOTS.with_borrow_mut(|slots| {
-            let entry = slots.entry(self.index);
-            // A write that follows a late read ends like any other.
-            let is_late = entry.flags & (READING | LATE) == READING | LATE;
-            entry.flags &= !(PENDING | PARKABLE | CANCELLABLE);
-            let is_spoilt = entry.flags & (EXPIRED | ABORTED) != 0;
-            if is_late || is_spoilt { Err(spoilt(entry.flags)) } else { Ok(()) }
-        })
-    }
-
-    /// Sets the moment after which a pending operation is ended; `None` for never. A late client may
-    /// be read from again.
-    pub(crate) fn set_deadline(&self, deadline: Option<Tick>) {
-        SLOTS.with_borrow_mut(|slots| {
-            let entry = slots.entry(self.index);
-            entry.deadline = deadline.map_or(NO_DEADLINE, Tick::as_millis);
-            entry.flags &= !LATE;
-        });
-    }
-
-    /// Says whether the connection waits for its next request.
-    pub(crate) fn set_idle(&self, is_idle: bool) {
-        SLOTS.with_borrow_mut(|slots| {
-            let flags = &mut slots.entry(self.index).flags;
-            *flags = if is_idle { *flags | IDLE } else { *flags & !IDLE };
-        });
-    }
-
-    /// Whether no operation was dropped half-way and the walk has not shut the socket down.
-    pub(crate) fn is_sound(&self) -> bool {
-        SLOTS.with_borrow_mut(|slots| {
-            slots.entry(self.index).flags & (PENDING | EXPIRED | ABORTED | GONE) == 0
-        })
-    }
-
-    /// Whether the walk found that the peer hung up.
-    pub(crate) fn is_marked_gone(&self) -> bool {
-        SLOTS.with_borrow_mut(|slots| slots.entry(self.index).flags & GONE != 0)
-    }
-
-    /// Ties the two together until the result is dropped. A side that was tied before is freed.
-    pub(crate) fn pair(client: &Self, upstream: &Self) -> Pairing {
-        SLOTS.with_borrow_mut(|slots| {
-            slots.unpair(client.index);
-            slots.unpair(upstream.index);
-            slots.pairings = slots.pairings.wrapping_add(1);
-            let number = slots.pairings;
-            for (own, other, flag) in [
-                (client.index, upstream.index, PAIRED_CLIENT),
-                (upstream.index, client.index, PAIRED_UPSTREAM),
-            ] {
-                let entry = slots.entry(own);
-                entry.partner = other;
-                entry.pairing = number;
-                entry.flags |= flag;
-            }
-            Pairing { client: client.index, number, _not_send: PhantomData }
-        })
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        // An error means that the thread is ending.
-        let _ = SLOTS.try_with(|slots| slots.borrow_mut().remove(self.index));
-    }
-}
-
-/// A tie between two slots, undone on drop.
-pub(crate) struct Pairing {
-    client: u32,
-    number: u32,
-    _not_send: PhantomData<*const ()>,
-}
-
-impl Drop for Pairing {
-    fn drop(&mut self) {
-        let untie = |slots: &RefCell<Slots>| {
-            let slots = &mut *slots.borrow_mut();
-            if slots.entry(self.client).pairing == self.number {
-                slots.unpair(self.client);
-            }
-        };
-        // An error means that the thread is ending.
-        let _ = SLOTS.try_with(untie);
-    }
-}
-
 /// The error of an operation on a socket that must not be used any more.
 #[cold]
 fn spoilt(flags: u16) -> io::Error {
@@ -456,7 +402,7 @@ fn spoilt(flags: u16) -> io::Error {
     if flags & ABORTED != 0 {
         return io::Error::from(io::ErrorKind::ConnectionAborted);
     }
-    // An earlier operation was dropped while it was pending and may have taken bytes with it.
+    // An earlier read was dropped while it was pending and may have taken bytes with it.
     io::Error::from(io::ErrorKind::BrokenPipe)
 }
 

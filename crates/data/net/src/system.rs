@@ -3,7 +3,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Most descriptors in one ancillary message; the kernel's `SCM_MAX_FD` is 253.
 pub(crate) const PASSED_FDS_MAX: usize = 128;
@@ -43,31 +43,6 @@ pub(crate) fn shut_down(fd: RawFd, half: Half) {
     unsafe { libc::shutdown(fd, how) };
 }
 
-/// What lies at the front of a socket's receive queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Front {
-    /// Nothing, and the peer is there.
-    Empty,
-    /// At least one byte.
-    Bytes,
-    /// The end of the stream, or an error.
-    Closed,
-}
-
-/// Looks at the receive queue without waiting and without taking anything.
-pub(crate) fn peek(fd: RawFd) -> Front {
-    let mut byte = 0_u8;
-    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-    // SAFETY: the kernel writes at most the one byte that the pointer is to.
-    let length = unsafe { libc::recv(fd, (&raw mut byte).cast(), 1, flags) };
-    match length {
-        1.. => Front::Bytes,
-        0 => Front::Closed,
-        _ if io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock => Front::Empty,
-        _ => Front::Closed,
-    }
-}
-
 /// What [`poll_now`] asks about a socket.
 pub(crate) fn poll_entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
     libc::pollfd { fd, events, revents: 0 }
@@ -85,12 +60,6 @@ pub(crate) fn poll_now(entries: &mut [libc::pollfd]) -> io::Result<()> {
 pub(crate) fn borrow(owner: &impl AsRawFd) -> BorrowedFd<'_> {
     // SAFETY: `owner` stays borrowed as long as the result lives, so it cannot close the descriptor.
     unsafe { BorrowedFd::borrow_raw(owner.as_raw_fd()) }
-}
-
-/// Takes the descriptor out of `owner`.
-pub(crate) fn take_fd(owner: impl IntoRawFd) -> OwnedFd {
-    // SAFETY: `into_raw_fd` passes ownership of an open descriptor to us.
-    unsafe { OwnedFd::from_raw_fd(owner.into_raw_fd()) }
 }
 
 /// Binds the calling thread to one core.
@@ -135,17 +104,6 @@ fn raise_limit(resource: libc::__rlimit_resource_t) -> io::Result<u64> {
         return Err(io::Error::last_os_error());
     }
     Ok(limit.rlim_cur)
-}
-
-/// An eventfd that is readable from the start and stays so.
-pub(crate) fn always_readable() -> io::Result<OwnedFd> {
-    // SAFETY: takes numbers only.
-    let fd = unsafe { libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just opened it for us and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// The descriptors a service manager passed to this process (`LISTEN_FDS`), closed on exec from now on.

@@ -14,7 +14,7 @@ use snapshot::Endpoint;
 
 use crate::connect::{connect, name_of};
 use crate::worker::{self, lower, raise};
-use crate::{ConnectError, Connection, Tick, clock, system};
+use crate::{ConnectError, Connection, Tick, clock};
 
 /// Time between two tries of one that waits for a connection: what other workers give back wakes nobody
 /// here.
@@ -112,13 +112,14 @@ impl Upstream {
     /// Keeps the connection for the next exchange. To be called only when the reply was read to its end
     /// and the upstream did not say it would close. A connection that has unread input, is older than
     /// the endpoint's `age_max`, or was interrupted is closed instead.
-    pub fn checkin(self) {
+    pub fn checkin(mut self) {
         let now = clock::now();
         let is_young = now.since(self.born) < self.endpoint.age_max;
         if !is_young || !self.connection.is_clean() || worker::stopping() == Stage::Closing {
             return;
         }
         self.connection.set_deadline(None);
+        self.connection.read_ahead();
         let id = self.endpoint.id;
         let expires = now + self.endpoint.idle_timeout;
         let idle = Idle { open: self.open, connection: self.connection, born: self.born, expires };
@@ -321,13 +322,8 @@ pub(crate) fn sweep() {
     let mut closed = Vec::new();
     POOLS.with_borrow_mut(|pools| {
         for pool in pools.values_mut() {
-            let active = active_indices(&pool.idle);
-            let mut index = 0;
-            closed.extend(pool.idle.extract_if(.., |idle| {
-                let is_active = active.binary_search(&index).is_ok();
-                index += 1;
-                is_active || idle.expires <= now
-            }));
+            let is_over = |idle: &mut Idle| idle.expires <= now || !idle.connection.is_fresh();
+            closed.extend(pool.idle.extract_if(.., is_over));
         }
         pools.retain(|_, pool| !pool.idle.is_empty() || !pool.waiting.is_empty());
     });
@@ -336,18 +332,6 @@ pub(crate) fn sweep() {
     }
     // Outside of the borrow: dropping wakes those that wait.
     drop(closed);
-}
-
-/// Positions of the connections on which something can be read, in rising order.
-fn active_indices(idle: &[Idle]) -> Vec<usize> {
-    let events = libc::POLLIN | libc::POLLRDHUP;
-    let mut polled: Vec<_> =
-        idle.iter().map(|idle| system::poll_entry(idle.connection.fd(), events)).collect();
-    if polled.is_empty() || system::poll_now(&mut polled).is_err() {
-        return Vec::new();
-    }
-    let is_active = |(index, entry): (usize, &libc::pollfd)| (entry.revents != 0).then_some(index);
-    polled.iter().enumerate().filter_map(is_active).collect()
 }
 
 /// Closes all idle connections of the calling thread.

@@ -1,20 +1,16 @@
 //! What every part of a worker thread can ask for: its time, its counters, its tasks.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::io;
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use monoio::net::UnixStream;
 use seam::{Stage, Stop, WorkerStats};
 
-use crate::guard::contain;
-use crate::slots::{self, Walk};
-use crate::{clock, pool, system, upstream};
+use crate::slots::Walk;
+use crate::{clock, pool, runtime, upstream};
 
 /// Time between two looks at all sockets of a worker, and so the resolution of deadlines.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -40,32 +36,22 @@ pub(crate) struct Worker {
     stop: Stop,
     stage: Cell<Stage>,
     stage_waiters: RefCell<Vec<Waker>>,
-    park_ticks: u32,
     ticks: Cell<u32>,
     /// Connections being served.
     serving: Cell<usize>,
-    /// Made when the first task yields.
-    always_readable: OnceCell<Option<UnixStream>>,
 }
 
 impl Worker {
     /// Makes the calling thread, which runs a runtime, worker number `index`.
-    pub(crate) fn install(
-        index: usize,
-        stop: Stop,
-        stats: Arc<[WorkerStats]>,
-        idle_park: Duration,
-    ) -> Rc<Self> {
+    pub(crate) fn install(index: usize, stop: Stop, stats: Arc<[WorkerStats]>) -> Rc<Self> {
         let worker = Rc::new(Self {
             index,
             stats,
             stage: Cell::new(stop.stage()),
             stop,
             stage_waiters: RefCell::default(),
-            park_ticks: park_ticks(idle_park),
             ticks: Cell::new(0),
             serving: Cell::new(0),
-            always_readable: OnceCell::new(),
         });
         WORKER.set(Some(Rc::clone(&worker)));
         worker
@@ -76,19 +62,14 @@ impl Worker {
         WORKER.take();
     }
 
-    pub(crate) fn current() -> Option<Rc<Self>> {
-        WORKER.with_borrow(Clone::clone)
-    }
-
     /// Does all that is done by time alone.
     pub(crate) fn tick(&self) {
         let ticks = self.ticks.get().wrapping_add(1);
         self.ticks.set(ticks);
         self.follow_stage();
-        slots::walk(Walk {
+        runtime::walk(Walk {
             now: clock::now(),
             stage: self.stage.get(),
-            park_ticks: self.park_ticks,
             find_hang_ups: ticks.is_multiple_of(HANG_UP_TICKS),
         });
         upstream::release_wanted();
@@ -96,6 +77,7 @@ impl Worker {
             upstream::sweep();
         }
         if ticks.is_multiple_of(TRIM_TICKS) {
+            runtime::trim();
             pool::trim();
         }
     }
@@ -183,43 +165,16 @@ pub fn stopping() -> Stage {
 }
 
 /// Waits for `duration`, to the millisecond. Only on a worker.
-pub async fn sleep(duration: Duration) {
-    monoio::time::sleep(duration).await;
+pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
+    runtime::sleep(duration)
 }
 
 /// Runs `future` on this worker beside all else. A panic in it ends it alone and is counted.
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
-    drop(monoio::spawn(contain(future)));
+    runtime::spawn(future);
 }
 
 /// Lets every other task that is ready and every completed operation go first.
 pub async fn yield_now() {
-    let worker = Worker::current();
-    let always_readable = worker.as_ref().and_then(|worker| {
-        worker.always_readable.get_or_init(|| always_readable().unwrap_or_default()).as_ref()
-    });
-    match always_readable {
-        Some(always_readable) => {
-            // An error is as good a reason to go on.
-            let _ = always_readable.readable(false).await;
-        }
-        // A new task joins the queue at its end, and waking us puts us behind it.
-        None => monoio::spawn(std::future::ready(())).await,
-    }
-}
-
-/// On a ring, completions come in only when the thread enters the kernel to wait, so yielding means to
-/// wait for something that is ready. With epoll every round of the queue looks for events.
-fn always_readable() -> io::Result<Option<UnixStream>> {
-    if monoio::utils::is_legacy() {
-        return Ok(None);
-    }
-    let fd = system::always_readable()?;
-    UnixStream::from_std(StdUnixStream::from(fd)).map(Some)
-}
-
-/// Whole ticks that are at least `idle_park` long; one more, because the first is cut short.
-fn park_ticks(idle_park: Duration) -> u32 {
-    let ticks = idle_park.as_millis().div_ceil(TICK.as_millis()).saturating_add(1);
-    u32::try_from(ticks).unwrap_or(u32::MAX)
+    runtime::yield_now().await;
 }

@@ -8,20 +8,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use monoio::time::TimeDriver;
-use monoio::{IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder};
 use seam::{Stage, Stop, WorkerStats};
 
 use crate::accept::Acceptor;
 use crate::listen::{self, Bound, Listeners};
+use crate::runtime::{self, Features, Runtime};
 use crate::worker::{self, TICK, Worker};
-use crate::{Connection, Driver, ServerTls, Settings, pool, slots, system, upstream};
+use crate::{Connection, Driver, ServerTls, Settings, pool, system, upstream};
 
 /// Ticks that connections get to end after everything was shut down.
 const CLOSING_TICKS_MAX: usize = 10;
-
-/// Entries of the ring that finds out whether the kernel allows rings.
-const PROBE_ENTRIES: u32 = 8;
 
 /// What serves connections: one instance per worker.
 pub trait Service: 'static {
@@ -92,38 +88,11 @@ impl Workers {
     }
 }
 
-/// Features of a ring. Each kernel that has one has those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ring {
-    /// Nothing asked for.
-    Plain,
-    /// Completions wait for the thread's next system call (Linux 5.19).
-    Cooperative,
-    /// One thread submits, and completions wait until it asks for them (Linux 6.1): 3 % less latency.
-    Deferred,
-}
-
-impl Ring {
-    fn builder(self) -> io_uring::Builder {
-        let mut builder = io_uring::IoUring::builder();
-        match self {
-            Self::Plain => {}
-            Self::Cooperative => {
-                builder.setup_coop_taskrun();
-            }
-            Self::Deferred => {
-                builder.setup_coop_taskrun().setup_single_issuer().setup_defer_taskrun();
-            }
-        }
-        builder
-    }
-}
-
 /// The driver decided for.
 #[derive(Debug)]
 struct Choice {
     /// `None` is epoll.
-    ring: Option<Ring>,
+    ring: Option<Features>,
     note: Option<String>,
 }
 
@@ -132,8 +101,8 @@ impl Choice {
         if driver == Driver::Epoll {
             return Ok(Self { ring: None, note: None });
         }
-        match (probe_ring(), driver) {
-            (Ok(Ring::Deferred), _) => Ok(Self { ring: Some(Ring::Deferred), note: None }),
+        match (Features::probe(), driver) {
+            (Ok(Features::Deferred), _) => Ok(Self { ring: Some(Features::Deferred), note: None }),
             (Ok(ring), _) => {
                 let note = Some("the kernel is older than 6.1: io_uring at less speed".to_owned());
                 Ok(Self { ring: Some(ring), note })
@@ -146,35 +115,12 @@ impl Choice {
     }
 }
 
-/// The best ring the kernel builds for this process. Found out on a thread of its own: taking a ring down
-/// interrupts the system calls of the thread that made it.
-fn probe_ring() -> io::Result<Ring> {
-    let prober = std::thread::Builder::new().name("ring-probe".to_owned());
-    let probed = prober.spawn(try_rings)?.join();
-    probed.unwrap_or_else(|_| Err(io::Error::other("the probe for io_uring failed")))
-}
-
-fn try_rings() -> io::Result<Ring> {
-    let mut result = Err(io::Error::from(io::ErrorKind::Unsupported));
-    for ring in [Ring::Deferred, Ring::Cooperative, Ring::Plain] {
-        result = ring.builder().build(PROBE_ENTRIES).map(|_| ring);
-        if result.is_ok() {
-            break;
-        }
-    }
-    if result.is_ok() && !monoio::utils::detect_uring() {
-        let missing = "the kernel lacks operations that are needed";
-        return Err(io::Error::new(io::ErrorKind::Unsupported, missing));
-    }
-    result
-}
-
 type Started = (Vec<JoinHandle<()>>, Vec<SocketAddr>, Listeners);
 
 /// Starts all threads, or none.
 fn start_all<S: Service>(
     settings: &Settings,
-    ring: Option<Ring>,
+    ring: Option<Features>,
     stop: &Stop,
     stats: &Arc<[WorkerStats]>,
     make: &Arc<impl Fn(usize) -> S + Send + Sync + 'static>,
@@ -190,13 +136,17 @@ fn start_all<S: Service>(
         let plan = Plan {
             index,
             sockets,
-            ring,
-            ring_entries: settings.ring_entries,
+            runtime: runtime::Plan {
+                ring,
+                ring_entries: settings.ring_entries,
+                busy_poll: settings.busy_poll,
+                // A request has a client and an upstream.
+                sockets: 2 * settings.buffers,
+            },
             core: core_of(index, settings),
             tls: settings.tls.clone(),
             connections_max: settings.connections_max,
             pool: PoolPlan::of(settings),
-            idle_park: settings.idle_park,
             listeners: listeners.clone(),
             stop: stop.clone(),
             stats: Arc::clone(stats),
@@ -227,13 +177,11 @@ fn core_of(index: usize, settings: &Settings) -> Option<usize> {
 struct Plan {
     index: usize,
     sockets: Vec<OwnedFd>,
-    ring: Option<Ring>,
-    ring_entries: u32,
+    runtime: runtime::Plan,
     core: Option<usize>,
     tls: Option<ServerTls>,
     connections_max: usize,
     pool: PoolPlan,
-    idle_park: std::time::Duration,
     listeners: Listeners,
     stop: Stop,
     stats: Arc<[WorkerStats]>,
@@ -256,33 +204,6 @@ impl PoolPlan {
     }
 }
 
-/// A runtime of either kind, built on the thread it runs on as rings demand.
-enum AnyRuntime {
-    Ring(Runtime<TimeDriver<IoUringDriver>>),
-    Epoll(Runtime<TimeDriver<LegacyDriver>>),
-}
-
-impl AnyRuntime {
-    fn build(ring: Option<Ring>, entries: u32) -> io::Result<Self> {
-        match ring {
-            Some(ring) => RuntimeBuilder::<IoUringDriver>::new()
-                .with_entries(entries)
-                .uring_builder(ring.builder())
-                .enable_timer()
-                .build()
-                .map(Self::Ring),
-            None => RuntimeBuilder::<LegacyDriver>::new().enable_timer().build().map(Self::Epoll),
-        }
-    }
-
-    fn block_on<F: Future>(&mut self, future: F) -> F::Output {
-        match self {
-            Self::Ring(runtime) => runtime.block_on(future),
-            Self::Epoll(runtime) => runtime.block_on(future),
-        }
-    }
-}
-
 /// The life of a worker thread.
 fn run<S: Service>(
     plan: Plan,
@@ -291,7 +212,7 @@ fn run<S: Service>(
     begin: &Receiver<()>,
 ) {
     let prepared = prepare(&plan);
-    let (mut runtime, outcome) = match prepared {
+    let (runtime, outcome) = match prepared {
         Ok(runtime) => (Some(runtime), Ok(())),
         Err(error) => (None, Err(error)),
     };
@@ -300,34 +221,33 @@ fn run<S: Service>(
     if begin.recv().is_err() {
         return;
     }
-    if let Some(runtime) = &mut runtime {
-        runtime.block_on(work(plan, make));
+    if let Some(runtime) = &runtime {
+        let worker = Worker::install(plan.index, plan.stop.clone(), Arc::clone(&plan.stats));
+        let service = Rc::new(make(plan.index));
+        runtime.run(work(plan, worker, service));
     }
     // Before the pool: what the runtime still holds are buffers of it.
     drop(runtime);
     pool::uninstall();
 }
 
-fn prepare(plan: &Plan) -> io::Result<AnyRuntime> {
+fn prepare(plan: &Plan) -> io::Result<Runtime> {
     if let Some(core) = plan.core {
         system::pin_to_core(core)?;
     }
     pool::install(plan.pool.buffers, plan.pool.buffer_bytes, Arc::clone(&plan.pool.budget))?;
-    // A request has a client and an upstream.
-    slots::reserve(2 * plan.pool.buffers);
-    AnyRuntime::build(plan.ring, plan.ring_entries)
+    Runtime::install(plan.runtime)
 }
 
 /// Serves until the end of the shutdown.
-async fn work<S: Service>(plan: Plan, make: &dyn Fn(usize) -> S) {
-    let worker = Worker::install(plan.index, plan.stop, plan.stats, plan.idle_park);
+async fn work<S: Service>(plan: Plan, worker: Rc<Worker>, service: Rc<S>) {
     worker.stats(|stats| {
         let buffers = plan.pool.buffers as u64;
         stats.buffers_total.store(buffers, std::sync::atomic::Ordering::Relaxed);
     });
     let acceptor = Rc::new(Acceptor {
         worker: Rc::clone(&worker),
-        service: Rc::new(make(plan.index)),
+        service,
         tls: plan.tls,
         connections_max: plan.connections_max,
         listeners: plan.listeners,

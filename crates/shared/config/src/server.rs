@@ -23,8 +23,6 @@ pub struct Server {
     pub ring_entries: u32,
     /// Size of a pooled buffer, in bytes: whole pages of 4 KiB.
     pub buffer_bytes: usize,
-    /// How long a read waits before it gives its empty buffer back.
-    pub idle_park: Duration,
     /// How long a worker polls before it sleeps; nothing means not at all.
     pub busy_poll: Option<Duration>,
     /// How long requests under way may go on after SIGTERM.
@@ -127,12 +125,6 @@ pub(crate) const TUNABLE: &[Member] = &[
     )
     .or(Fallback::Integer(16 * 1024)),
     member(
-        "idle_park_ms",
-        Shape::Integer { min: 0, max: 60_000 },
-        "Milliseconds a read waits before it gives its empty buffer back.",
-    )
-    .or(Fallback::Integer(250)),
-    member(
         "busy_poll_us",
         Shape::Integer { min: 0, max: 10_000 },
         "Microseconds a worker polls before it sleeps: less latency for more CPU time.",
@@ -214,7 +206,6 @@ fn read_values(view: &View<'_>) -> Server {
         },
         ring_entries: view.count("ring_entries"),
         buffer_bytes: view.count("buffer_bytes") as usize,
-        idle_park: Duration::from_millis(view.integer("idle_park_ms")),
         busy_poll: Some(Duration::from_micros(view.integer("busy_poll_us")))
             .filter(|busy_poll| !busy_poll.is_zero()),
         drain: view.seconds("drain_seconds"),

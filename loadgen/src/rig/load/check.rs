@@ -15,8 +15,11 @@ pub(super) fn check(plan: &Plan) -> Result<(), RigError> {
         return Err(refusal("a run needs at least one block, longer than nothing"));
     }
     let connections = match plan.load {
-        Load::Open { in_flight_max, tuples_per_second } => {
+        Load::Open { connections, in_flight_max, tuples_per_second } => {
             check_rate(plan, tuples_per_second)?;
+            if connections > in_flight_max {
+                return Err(refusal("more connections are used in turn than may exist"));
+            }
             in_flight_max
         }
         Load::Closed { connections } => connections,

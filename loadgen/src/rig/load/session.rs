@@ -8,7 +8,7 @@ use fastrand::Rng;
 use hdrhistogram::Histogram;
 use rustix::thread::set_current_timer_slack;
 
-use super::super::callers::{Answer, Ask, Callers, Piece};
+use super::super::callers::{Answer, Ask, Callers, Connections, Piece};
 use super::super::engine::Engine;
 use super::super::error::RigError;
 use super::super::limits::{BLOCK_LEAD, BLOCK_PAUSE, EXPIRE_EVERY, PROGRESS_EVERY};
@@ -58,13 +58,15 @@ impl<'run, O: Observe> Session<'run, O> {
         let_sleep_exactly();
         let engine = Engine::new(plan.upstream.as_ref(), plan.spin)?;
         let targets = plan.targets.len();
-        let open_max = match plan.load {
-            Load::Open { in_flight_max, .. } => in_flight_max,
-            Load::Closed { connections } => connections,
-            Load::OneByOne => 1,
+        let connections = match plan.load {
+            Load::Open { connections, in_flight_max, .. } => {
+                Connections { in_turn: connections, max: in_flight_max }
+            }
+            Load::Closed { connections } => Connections { in_turn: 0, max: connections },
+            Load::OneByOne => Connections { in_turn: 0, max: 1 },
         };
         let callers =
-            Callers::new(&plan.targets, open_max, plan.source_addresses, plan.checks_numbers);
+            Callers::new(&plan.targets, connections, plan.source_addresses, plan.checks_numbers);
         let blocks_planned = match plan.load {
             Load::Closed { .. } => plan.blocks * targets as u32,
             Load::Open { .. } | Load::OneByOne => plan.blocks,

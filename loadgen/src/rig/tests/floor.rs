@@ -59,7 +59,7 @@ fn floor_of_7500_in_flight() {
     let targets = vec![target("direct", listen.address(), false)];
     let mut upstream = upstream(&listen);
     upstream.delay = Duration::from_millis(1_500);
-    let load = Load::Open { tuples_per_second: 5_000.0, in_flight_max: 9_000 };
+    let load = Load::Open { tuples_per_second: 5_000.0, connections: 0, in_flight_max: 9_000 };
     let mut plan = plan(targets, load, upstream);
     plan.warm_up_requests = 10_000;
     plan.block = Duration::from_secs(4);

@@ -7,7 +7,7 @@ use super::*;
 use crate::rig::recording::{Outcome, Recording, Sample};
 use crate::rig::{RigError, run, upstream_thread};
 
-const OPEN: Load = Load::Open { tuples_per_second: 500.0, in_flight_max: 200 };
+const OPEN: Load = Load::Open { tuples_per_second: 500.0, connections: 0, in_flight_max: 200 };
 
 fn from_intended_ms(sample: &Sample) -> f64 {
     (sample.done_ns - sample.intended_ns) as f64 / 1e6
@@ -84,14 +84,14 @@ fn a_stall_shows_from_the_intended_moment() {
     let manner = Manner::Stall { after_reads: 60, time: Duration::from_millis(200) };
     let address = middleman(listen.address(), manner);
     let mut plan = plan(vec![target("stalls", address, false)], OPEN, upstream(&listen));
-    plan.load = Load::Open { tuples_per_second: 250.0, in_flight_max: 1 };
+    plan.load = Load::Open { tuples_per_second: 250.0, connections: 0, in_flight_max: 1 };
     plan.blocks = 1;
     plan.warm_up_requests = 0;
     let recording = run(&plan, &mut Counter::default()).unwrap();
     let refused = count(&recording, Outcome::NoConnection);
     assert!(refused > 20, "{refused} requests found no connection");
 
-    plan.load = Load::Open { tuples_per_second: 250.0, in_flight_max: 200 };
+    plan.load = Load::Open { tuples_per_second: 250.0, connections: 0, in_flight_max: 200 };
     plan.targets = vec![target("stalls", middleman(listen.address(), manner), false)];
     let recording = run(&plan, &mut Counter::default()).unwrap();
     assert_eq!(count(&recording, Outcome::Ok), 125);
@@ -212,7 +212,7 @@ fn a_delayed_upstream_holds_many_requests() {
     let targets = vec![target("direct", listen.address(), false)];
     let mut upstream = upstream(&listen);
     upstream.delay = Duration::from_millis(300);
-    let load = Load::Open { tuples_per_second: 2_000.0, in_flight_max: 2_000 };
+    let load = Load::Open { tuples_per_second: 2_000.0, connections: 0, in_flight_max: 2_000 };
     let mut plan = plan(targets, load, upstream);
     plan.warm_up_requests = 800;
     plan.source_addresses = 3;
@@ -291,9 +291,15 @@ fn a_plan_that_cannot_be_carried_out_is_refused() {
         (Plan { targets: Vec::new(), ..good.clone() }, "0 targets"),
         (Plan { blocks: 0, ..good.clone() }, "block"),
         (Plan { source_addresses: 254, ..good.clone() }, "source addresses"),
-        (load(Load::Open { tuples_per_second: 0.0, in_flight_max: 1 }), "rate"),
-        (load(Load::Open { tuples_per_second: 1.0, in_flight_max: 1 }), "too short"),
-        (load(Load::Open { tuples_per_second: 1e9, in_flight_max: 1 }), "to record"),
+        (load(Load::Open { tuples_per_second: 0.0, connections: 0, in_flight_max: 1 }), "rate"),
+        (
+            load(Load::Open { tuples_per_second: 1.0, connections: 0, in_flight_max: 1 }),
+            "too short",
+        ),
+        (
+            load(Load::Open { tuples_per_second: 1e9, connections: 0, in_flight_max: 1 }),
+            "to record",
+        ),
         (load(Load::Closed { connections: 0 }), "connections"),
     ] {
         let error = run(&plan, &mut Counter::default()).unwrap_err().to_string();

@@ -8,6 +8,7 @@ mod memory;
 mod pairing;
 mod parking;
 mod proxies;
+mod runtime;
 mod support;
 mod tls;
 mod upstreams;

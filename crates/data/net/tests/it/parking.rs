@@ -4,19 +4,14 @@ use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use net::{Connection, Settings};
+use net::Connection;
 
 use crate::support::*;
-
-/// Parks at the first tick at which it may.
-fn eager(driver: net::Driver) -> Settings {
-    Settings { idle_park: Duration::from_millis(1), ..on(driver) }
-}
 
 #[test]
 fn a_quiet_connection_gives_its_buffer_back() {
     for driver in DRIVERS {
-        let rig = Rig::start(eager(driver), |_| Serve(echo));
+        let rig = Rig::start(on(driver), |_| Serve(echo));
         let mut clients: Vec<_> = (0..50).map(|_| rig.connect()).collect();
         for client in &mut clients {
             client.write_all(b"once").unwrap();
@@ -36,7 +31,7 @@ fn a_quiet_connection_gives_its_buffer_back() {
 #[test]
 fn bytes_that_come_while_parking_arrive_whole() {
     for driver in DRIVERS {
-        let rig = Rig::start(eager(driver), |_| Serve(echo));
+        let rig = Rig::start(on(driver), |_| Serve(echo));
         let address = rig.address();
         // Pauses around the length of a tick, so that many cancellations meet bytes on their way.
         let clients: Vec<_> = (0..40)
@@ -70,7 +65,7 @@ fn the_end_of_the_stream_is_seen_while_parked() {
         connection.write(buffer(b"bye")).await.unwrap();
     }
     for driver in DRIVERS {
-        let rig = Rig::start(eager(driver), |_| Serve(wait_for_end));
+        let rig = Rig::start(on(driver), |_| Serve(wait_for_end));
         let mut client = rig.connect();
         let in_use = || rig.stats[0].buffers_in_use.load(Ordering::Relaxed);
         eventually("accepted", || rig.stats[0].connections_open.load(Ordering::Relaxed) == 1);
@@ -90,7 +85,7 @@ fn a_deadline_is_kept_while_parked() {
         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     }
     for driver in DRIVERS {
-        let rig = Rig::start(eager(driver), |_| Serve(wait));
+        let rig = Rig::start(on(driver), |_| Serve(wait));
         let mut client = rig.connect();
         assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "{driver:?}");
         drop(client);
@@ -101,7 +96,7 @@ fn a_deadline_is_kept_while_parked() {
 #[test]
 fn a_client_that_fell_silent_is_still_told_so() {
     for driver in DRIVERS {
-        let rig = Rig::start(eager(driver), |_| Serve(refuse_late));
+        let rig = Rig::start(on(driver), |_| Serve(refuse_late));
         let mut client = rig.connect();
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).unwrap();
@@ -120,7 +115,7 @@ fn a_partial_input_keeps_its_buffer() {
         connection.write(input).await.unwrap();
     }
     for driver in DRIVERS {
-        let rig = Rig::start(eager(driver), |_| Serve(collect));
+        let rig = Rig::start(on(driver), |_| Serve(collect));
         let mut client = rig.connect();
         client.write_all(b"half").unwrap();
         std::thread::sleep(Duration::from_millis(400));

@@ -212,7 +212,7 @@ pub(crate) async fn write(
     client.set_deadline(Some(now() + timeout));
     let written = client.write(bytes).await;
     client.set_deadline(None);
-    written.map(drop).map_err(|_| super::read::gone())
+    written.map_err(|_| super::read::gone())
 }
 
 /// A reply that passes from the provider's connection to the caller's.

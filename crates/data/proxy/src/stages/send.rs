@@ -75,7 +75,9 @@ pub(crate) async fn send(
         upstream.reused() && delivery.unread_bytes == 0 && now().since(connected) < STALE_WITHIN;
     match (replied, failure.take()) {
         (Ok(()), failure) => {
-            let is_request_sent = is_request_sent && failure.is_none();
+            // What was queued may not have been taken yet, or never will.
+            let is_written = failure.is_none() && upstream.connection.is_written();
+            let is_request_sent = is_request_sent && is_written;
             Ok(Answering { upstream, pair, is_request_sent })
         }
         (Err(NoHead::Closed), None) if may_be_stale => Err(SendError::Stale),
