@@ -1,4 +1,5 @@
-//! Waiting for sockets: epoll, edge-triggered, with every socket registered once for everything.
+//! Waiting for sockets: epoll, edge-triggered, with every socket registered once for everything. A timer among
+//! them ends waits to the nanosecond, where epoll itself knows milliseconds.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,6 +8,9 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
 
 use super::limits::EVENTS_MAX;
 
@@ -26,13 +30,22 @@ pub(crate) struct Readiness {
 /// The set of sockets waited for, and what was reported last.
 pub(crate) struct Poller {
     epoll: OwnedFd,
+    timer: OwnedFd,
     events: Vec<Event>,
 }
+
+/// What the timer is registered with: no socket has it.
+const TIMER: u64 = u64::MAX - 1;
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, events: Vec::with_capacity(EVENTS_MAX) })
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        // Edge-triggered, so that it need not be read.
+        let interest = EventFlags::IN | EventFlags::ET;
+        epoll::add(&epoll, &timer, EventData::new_u64(TIMER), interest)?;
+        Ok(Self { epoll, timer, events: Vec::with_capacity(EVENTS_MAX) })
     }
 
     /// Registers a socket until it is closed. Being edge-triggered costs nothing where the kernel
@@ -52,16 +65,33 @@ impl Poller {
     /// Waits until something happens or the time is over (zero: only looks; `None`: without end).
     /// How many events there are.
     pub(crate) fn wait(&mut self, timeout_ns: Option<u64>) -> io::Result<usize> {
-        let timeout = timeout_ns.map(|timeout_ns| Timespec {
+        const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let timeout = match timeout_ns {
+            Some(0) => Some(&NOW),
+            Some(timeout_ns) => {
+                self.set_timer(timeout_ns)?;
+                None
+            }
+            None => None,
+        };
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // A copy: the field of a packed struct cannot be borrowed.
+        self.events.retain(|event| { event.data }.u64() != TIMER);
+        Ok(self.events.len())
+    }
+
+    fn set_timer(&self, timeout_ns: u64) -> io::Result<()> {
+        let it_value = Timespec {
             tv_sec: (timeout_ns / 1_000_000_000).cast_signed(),
             tv_nsec: (timeout_ns % 1_000_000_000).cast_signed(),
-        });
-        self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout.as_ref()) {
-            Ok(count) => Ok(count),
-            Err(Errno::INTR) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
+        };
+        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+        Ok(())
     }
 
     /// One of the events the last `wait` counted.

@@ -1,10 +1,10 @@
 //! Sockets for the data plane: listeners, connections, TLS, upstream pools, buffers and time, one set per core.
 //!
-//! The only crate that names the runtime. Everything but [`Workers`], [`Budget`] and [`handover`] lives on
+//! The only crate that talks to the kernel about sockets. Everything but [`Workers`], [`Budget`] and [`handover`] lives on
 //! one worker thread and stays there: no locks, and nothing here is `Send`.
 //!
-//! Time is coarse: one tick per worker, [`TICK`] apart, enforces every deadline, gives the buffers of quiet
-//! connections back and notices clients that hung up. No operation pays for a timer of its own.
+//! Time is coarse: one tick per worker, [`TICK`] apart, enforces every deadline and notices clients that
+//! hung up. No operation pays for a timer of its own. A connection that waits holds no buffer.
 //!
 //! ```
 //! use std::rc::Rc;
