@@ -113,7 +113,20 @@ impl Buffer {
 
     /// Appends `bytes`, growing where they don't fit. For what is small or bounded by the caller: growth
     /// is charged to the budget but cannot be refused.
+    #[inline]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        let end = self.end + bytes.len();
+        // Mostly there is room, and heads are made of many small pieces.
+        if let Some(target) = self.storage.bytes_mut().get_mut(self.end..end) {
+            target.copy_from_slice(bytes);
+            self.end = end;
+        } else {
+            self.extend_after_growth(bytes);
+        }
+    }
+
+    #[cold]
+    fn extend_after_growth(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         let target = self.end..self.end + bytes.len();
         // `reserve` made the room.
