@@ -45,7 +45,13 @@ pub(super) struct Epoll {
 impl Epoll {
     pub(super) fn build(busy_poll: Option<Duration>) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, events: Vec::with_capacity(EVENTS_MAX), busy_poll })
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        // A sandbox may refuse to wait, and a worker that cannot would ask without end.
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match epoll::wait(&epoll, spare_capacity(&mut events), Some(&at_once)) {
+            Ok(_) | Err(Errno::INTR) => Ok(Self { epoll, events, busy_poll }),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Registers a socket.
