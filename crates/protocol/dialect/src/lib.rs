@@ -19,6 +19,7 @@ mod error;
 mod error_shape;
 mod event_class;
 mod fields;
+mod format;
 mod json;
 mod members;
 mod openai_chat;
@@ -32,6 +33,7 @@ mod usage_reader;
 pub use canonical::{ErrorReply, Usage};
 pub use error::{Error, What};
 pub use event_class::{EventClass, event_class};
+pub use format::Framing;
 pub use json::{DEPTH_MAX, DOCUMENT_BYTES_MAX};
 pub use members::{Invalid, Member, Members};
 pub use operation::Operation;
@@ -60,9 +62,18 @@ impl Dialect {
 
     /// The name used in configuration, logs and tables.
     pub fn name(self) -> &'static str {
+        self.format().name
+    }
+
+    /// How its streams are framed.
+    pub fn framing(self) -> Framing {
+        self.format().framing
+    }
+
+    fn format(self) -> &'static format::Format {
         match self {
-            Self::OpenAiChat => "openai_chat",
-            Self::AnthropicMessages => "anthropic_messages",
+            Self::OpenAiChat => &openai_chat::FORMAT,
+            Self::AnthropicMessages => &anthropic_messages::FORMAT,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Translating streams, event by event.
 
+use crate::Dialect;
 use crate::canonical::{Delta, Event, Stop, Usage};
 use crate::error::Error;
+use crate::format::{ReadStream, Trailer, WriteStream};
 use crate::json::{Index, Raw};
-use crate::openai_chat::{StreamNames, Trailer};
 use crate::options::ReplyOptions;
-use crate::{Dialect, anthropic_messages, openai_chat};
 
 /// Turns the events of an upstream's stream into those of the caller's dialect. Feed it every event in order; when the
 /// upstream closes, look at [`is_finished`](Self::is_finished) and then either [`end`](Self::end) the stream or report
@@ -19,22 +19,10 @@ pub struct StreamTranslator {
 
 #[derive(Debug)]
 struct Translation {
-    reader: Reader,
+    reader: Box<dyn ReadStream>,
     structured: StructuredTool,
-    writer: Writer,
+    writer: Box<dyn WriteStream>,
     usage: Usage,
-}
-
-#[derive(Debug)]
-enum Reader {
-    OpenAiChat(openai_chat::StreamReader),
-    AnthropicMessages(anthropic_messages::StreamReader),
-}
-
-#[derive(Debug)]
-enum Writer {
-    OpenAiChat(openai_chat::StreamWriter),
-    AnthropicMessages(anthropic_messages::StreamWriter),
 }
 
 impl StreamTranslator {
@@ -91,10 +79,7 @@ impl StreamTranslator {
     /// Whether the upstream has said all it had to say: its end marker, or why the model stopped. A stream that closes
     /// before is broken.
     pub fn is_finished(&self) -> bool {
-        match &self.translation.reader {
-            Reader::OpenAiChat(reader) => reader.is_finished(),
-            Reader::AnthropicMessages(reader) => reader.is_finished(),
-        }
+        self.translation.reader.is_finished()
     }
 
     /// What the answer has used, as far as reported up to now.
@@ -103,38 +88,20 @@ impl StreamTranslator {
     }
 
     fn done(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-        if let Reader::OpenAiChat(reader) = &mut self.translation.reader {
-            reader.done();
-        }
+        self.translation.reader.done();
         self.translation.writer.end(trailer, out)
     }
 }
 
 impl Translation {
     fn new(upstream: Dialect, caller: Dialect, options: &ReplyOptions<'_>) -> Self {
-        let names = StreamNames {
-            id: options.id,
-            created: options.created,
-            model: options.model,
-            include_usage: options.notes.include_usage,
-        };
         Self {
-            reader: match upstream {
-                Dialect::OpenAiChat => {
-                    Reader::OpenAiChat(openai_chat::StreamReader::new(options.id))
-                }
-                Dialect::AnthropicMessages => Reader::AnthropicMessages(Default::default()),
-            },
+            reader: (upstream.format().generation.stream_reader)(options),
             structured: StructuredTool {
                 name: options.notes.structured_tool.clone(),
                 ..StructuredTool::default()
             },
-            writer: match caller {
-                Dialect::OpenAiChat => Writer::OpenAiChat(openai_chat::StreamWriter::new(&names)),
-                Dialect::AnthropicMessages => {
-                    Writer::AnthropicMessages(anthropic_messages::StreamWriter::new(&names))
-                }
-            },
+            writer: (caller.format().generation.stream_writer)(options),
             usage: Usage::default(),
         }
     }
@@ -156,38 +123,7 @@ impl Translation {
                 None => Ok(()),
             }
         };
-        let is_error = event == Some("error");
-        match reader {
-            Reader::OpenAiChat(reader) => reader.read(root, is_error, &mut emit),
-            Reader::AnthropicMessages(reader) => reader.read(root, is_error, &mut emit),
-        }
-    }
-}
-
-impl Writer {
-    fn write(
-        &mut self,
-        event: Event<'_>,
-        trailer: Trailer<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        match self {
-            Self::OpenAiChat(writer) => {
-                writer.write(event, trailer, out);
-                Ok(())
-            }
-            Self::AnthropicMessages(writer) => writer.write(event, out),
-        }
-    }
-
-    fn end(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-        match self {
-            Self::OpenAiChat(writer) => {
-                writer.end(trailer, out);
-                Ok(())
-            }
-            Self::AnthropicMessages(writer) => writer.end(out),
-        }
+        reader.read(event, root, &mut emit)
     }
 }
 

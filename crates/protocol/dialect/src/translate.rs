@@ -1,10 +1,10 @@
 //! Translating whole documents: requests, replies, errors.
 
+use crate::Dialect;
 use crate::canonical::{ErrorReply, Part, PartKind, Reply, Request, Stop, Usage};
 use crate::error::Error;
-use crate::json::{Index, Raw, Text, merge};
+use crate::json::{Index, Text, merge};
 use crate::options::{Notes, ReplyOptions, RequestOptions};
-use crate::{Dialect, anthropic_messages, openai_chat};
 
 /// Writes a request of one dialect in another, or again in its own with names and limits of the target. Appends to
 /// `out`; on an error what was appended is to be thrown away.
@@ -16,36 +16,14 @@ pub fn translate_request(
     out: &mut Vec<u8>,
 ) -> Result<Notes, Error> {
     let mut index = Index::new();
-    let request = read_request(from, index.read(body)?)?;
+    let request = (from.format().generation.read_request)(index.read(body)?)?;
     let mut notes = Notes { include_usage: request.include_usage, ..Notes::default() };
     if options.pass_extra && from != to && !request.extra.is_empty() {
         write_with_extra(to, &request, options, &mut notes, out)?;
     } else {
-        write_request(to, &request, options, &mut notes, out)?;
+        (to.format().generation.write_request)(&request, options, &mut notes, out)?;
     }
     Ok(notes)
-}
-
-fn read_request<'a>(from: Dialect, root: Raw<'a>) -> Result<Request<'a>, Error> {
-    match from {
-        Dialect::OpenAiChat => openai_chat::read_request(root),
-        Dialect::AnthropicMessages => anthropic_messages::read_request(root),
-    }
-}
-
-fn write_request(
-    to: Dialect,
-    request: &Request<'_>,
-    options: &RequestOptions<'_>,
-    notes: &mut Notes,
-    out: &mut Vec<u8>,
-) -> Result<(), Error> {
-    match to {
-        Dialect::OpenAiChat => openai_chat::write_request(request, options, notes, out),
-        Dialect::AnthropicMessages => {
-            anthropic_messages::write_request(request, options, notes, out)
-        }
-    }
 }
 
 /// Writes the request and lays the members over it that the source dialect does not know.
@@ -57,7 +35,7 @@ fn write_with_extra(
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let mut plain = Vec::new();
-    write_request(to, request, options, notes, &mut plain)?;
+    (to.format().generation.write_request)(request, options, notes, &mut plain)?;
     let mut index = Index::new();
     merge(index.read(&plain)?, &request.extra, out);
     notes.dropped.retain(|dropped| !request.extra.iter().any(|(name, _)| name == dropped));
@@ -75,20 +53,12 @@ pub fn translate_reply(
 ) -> Result<Usage, Error> {
     let mut index = Index::new();
     let root = index.read(body)?;
-    let mut reply = match upstream {
-        Dialect::OpenAiChat => openai_chat::read_reply(root, options.id)?,
-        Dialect::AnthropicMessages => anthropic_messages::read_reply(root)?,
-    };
+    let mut reply = (upstream.format().generation.read_reply)(root, options)?;
     let usage = reply.usage;
     if let Some(name) = &options.notes.structured_tool {
         unwrap_structured_tool(&mut reply, name);
     }
-    match caller {
-        Dialect::OpenAiChat => openai_chat::write_reply(&reply, options, out),
-        Dialect::AnthropicMessages => {
-            anthropic_messages::write_reply(&reply, upstream, options, out)?;
-        }
-    }
+    (caller.format().generation.write_reply)(&reply, upstream, options, out)?;
     Ok(usage)
 }
 
@@ -113,33 +83,21 @@ fn unwrap_structured_tool(reply: &mut Reply<'_>, name: &str) {
 
 /// Reads an error body of any shape a host of this dialect may answer with; never fails.
 pub fn read_error(dialect: Dialect, status: u16, body: &[u8]) -> ErrorReply<'_> {
-    match dialect {
-        Dialect::OpenAiChat => openai_chat::read_error(status, body),
-        Dialect::AnthropicMessages => anthropic_messages::read_error(status, body),
-    }
+    (dialect.format().errors.read)(status, body)
 }
 
 /// Reads an error that came as the data of a stream's event, where no status stands beside it: the one it names, or
 /// what its code or type implies, or 500. Never fails.
 pub fn read_stream_error(dialect: Dialect, data: &[u8]) -> ErrorReply<'_> {
-    match dialect {
-        Dialect::OpenAiChat => openai_chat::read_stream_error(data),
-        Dialect::AnthropicMessages => anthropic_messages::read_stream_error(data),
-    }
+    (dialect.format().errors.read_event)(data)
 }
 
 /// Appends an error body of this dialect.
 pub fn write_error(dialect: Dialect, error: &ErrorReply<'_>, out: &mut Vec<u8>) {
-    match dialect {
-        Dialect::OpenAiChat => openai_chat::write_error(error, out),
-        Dialect::AnthropicMessages => anthropic_messages::write_error(error, out),
-    }
+    (dialect.format().errors.write)(error, out);
 }
 
 /// Appends the event that tells a caller in this dialect that its stream broke.
 pub fn write_stream_error(dialect: Dialect, error: &ErrorReply<'_>, out: &mut Vec<u8>) {
-    match dialect {
-        Dialect::OpenAiChat => openai_chat::write_stream_error(error, out),
-        Dialect::AnthropicMessages => anthropic_messages::write_stream_error(error, out),
-    }
+    (dialect.format().errors.write_event)(error, out);
 }

@@ -1,38 +1,32 @@
 //! Watching what passes by untranslated for the one thing the gateway must know: what it used.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
-
+use crate::Dialect;
 use crate::canonical::Usage;
+use crate::format::UsagePlace;
 use crate::json::{Cursor, find_member, skip_space};
-use crate::{Dialect, anthropic_messages, openai_chat};
-
-static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
 /// Reads usage from replies and events of one dialect that are relayed as they are. Events without usage are skipped
 /// after one search.
-#[derive(Debug)]
 pub struct UsageReader {
-    dialect: Dialect,
+    place: &'static UsagePlace,
     usage: Usage,
 }
 
 impl UsageReader {
     /// A reader that has seen nothing yet.
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, usage: Usage::default() }
+        Self { place: &dialect.format().usage, usage: Usage::default() }
     }
 
     /// Forgets what it has seen and reads another reply.
     pub fn restart(&mut self, dialect: Dialect) {
-        self.dialect = dialect;
+        self.place = &dialect.format().usage;
         self.usage = Usage::default();
     }
 
     /// Reads the beginning of a reply: where its end is missing it may show no usage.
     pub fn beginning(&mut self, body: &[u8]) {
-        if let Some(usage) = find_member(body, "usage") {
+        if let Some(usage) = find_member(body, self.place.name) {
             self.take(&mut Cursor::new(usage), |_| Some(()));
         }
     }
@@ -48,8 +42,8 @@ impl UsageReader {
     /// a search instead of a walk over the reply. Inside of strings quotes are escaped, so what is found is a whole
     /// string; and when only members and one bracket follow its value, the object it belongs to is the outermost.
     fn last_member(&mut self, body: &[u8]) -> Option<()> {
-        let found = USAGE.find_iter(body).last()?;
-        let mut behind = Cursor::new(body.get(found + "\"usage\"".len()..)?);
+        let found = self.place.finder.find_iter(body).last()?;
+        let mut behind = Cursor::new(body.get(found + self.place.quoted_len()..)?);
         behind.take(b':')?;
         self.take(&mut behind, |behind| {
             behind.end_of_object()?;
@@ -59,7 +53,7 @@ impl UsageReader {
 
     /// Reads one event of a stream.
     pub fn event(&mut self, _event: Option<&str>, data: &[u8]) {
-        if has_usage(data)
+        if self.place.stands_in(data)
             && let Some(usage) = self.find(data)
         {
             self.take(&mut Cursor::new(usage), |_| Some(()));
@@ -72,14 +66,11 @@ impl UsageReader {
     }
 
     fn find<'d>(&self, data: &'d [u8]) -> Option<&'d [u8]> {
-        let nested = match self.dialect {
-            Dialect::OpenAiChat => "x_groq",
-            Dialect::AnthropicMessages => "message",
-        };
+        let UsagePlace { name, inside, .. } = self.place;
         let is_object = |usage: &&[u8]| usage.first() == Some(&b'{');
-        find_member(data, "usage")
+        find_member(data, name)
             .filter(is_object)
-            .or_else(|| find_member(find_member(data, nested)?, "usage").filter(is_object))
+            .or_else(|| find_member(find_member(data, inside)?, name).filter(is_object))
     }
 
     /// Takes over a `usage` object, if what follows it is what it should be.
@@ -89,13 +80,30 @@ impl UsageReader {
         follows: impl FnOnce(&mut Cursor<'b>) -> Option<()>,
     ) -> Option<()> {
         let mut usage = self.usage;
-        match self.dialect {
-            Dialect::OpenAiChat => openai_chat::read_usage(text, &mut usage)?,
-            Dialect::AnthropicMessages => anthropic_messages::read_usage(text, &mut usage)?,
-        }
+        (self.place.read)(text, &mut usage)?;
         follows(text)?;
         self.usage = usage;
         Some(())
+    }
+}
+
+impl std::fmt::Debug for UsageReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UsageReader").field("usage", &self.usage).finish_non_exhaustive()
+    }
+}
+
+impl UsagePlace {
+    /// Whether there is a member of the name anywhere that is an object. Hosts send `"usage":null` with every chunk.
+    fn stands_in(&self, data: &[u8]) -> bool {
+        self.finder.find_iter(data).any(|found| {
+            let behind = skip_space(data.get(found + self.quoted_len()..).unwrap_or_default());
+            behind.strip_prefix(b":").is_some_and(|value| skip_space(value).starts_with(b"{"))
+        })
+    }
+
+    fn quoted_len(&self) -> usize {
+        self.name.len() + 2
     }
 }
 
@@ -103,17 +111,9 @@ impl UsageReader {
 /// not expect.
 pub fn is_usage_alone(chunk: &[u8]) -> bool {
     let no_choices = || find_member(chunk, "choices")?.strip_prefix(b"[").map(skip_space);
-    has_usage(chunk)
+    Dialect::OpenAiChat.format().usage.stands_in(chunk)
         && find_member(chunk, "usage").is_some_and(|usage| usage.starts_with(b"{"))
         && no_choices() == Some(b"]")
-}
-
-/// Whether there is a member `usage` anywhere that is an object. Hosts send `"usage":null` with every chunk.
-fn has_usage(data: &[u8]) -> bool {
-    USAGE.find_iter(data).any(|found| {
-        let behind = skip_space(data.get(found + "\"usage\"".len()..).unwrap_or_default());
-        behind.strip_prefix(b":").is_some_and(|value| skip_space(value).starts_with(b"{"))
-    })
 }
 
 #[cfg(test)]

@@ -4,4 +4,4 @@ mod read;
 mod write;
 
 pub(crate) use read::StreamReader;
-pub(crate) use write::{StreamNames, StreamWriter, Trailer};
+pub(crate) use write::StreamWriter;

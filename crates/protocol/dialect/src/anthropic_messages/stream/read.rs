@@ -8,6 +8,7 @@ use crate::canonical::{Citation, Delta, Event, Reasoning, Start, Usage};
 use crate::error::{Error, What};
 use crate::error_shape::read_stream_error_at;
 use crate::fields;
+use crate::format::{Emit, ReadStream};
 use crate::json::{Cursor, Raw, Text};
 
 /// Most blocks that may be open at a time. The vendor opens one.
@@ -44,20 +45,17 @@ enum Block {
     Vendor,
 }
 
-type Emit<'e, 'a> = &'e mut dyn FnMut(Event<'a>) -> Result<(), Error>;
-
-impl StreamReader {
-    /// Reads the data of one event and hands on what it says; `is_error` when the event was named so.
-    pub(crate) fn read<'a>(
+impl ReadStream for StreamReader {
+    fn read<'a>(
         &mut self,
+        event: Option<&str>,
         data: Raw<'a>,
-        is_error: bool,
         emit: Emit<'_, 'a>,
     ) -> Result<(), Error> {
         if self.is_done {
             return Ok(());
         }
-        if is_error || data.member("error").is_some() {
+        if event == Some("error") || data.member("error").is_some() {
             self.is_done = true;
             return emit(Event::Error(read_stream_error_at(data, read_object)));
         }
@@ -81,11 +79,12 @@ impl StreamReader {
         }
     }
 
-    /// Whether the vendor has said all it had to say.
-    pub(crate) fn is_finished(&self) -> bool {
+    fn is_finished(&self) -> bool {
         self.is_done || self.has_stopped
     }
+}
 
+impl StreamReader {
     fn message_start<'a>(&mut self, data: Raw<'a>, emit: Emit<'_, 'a>) -> Result<(), Error> {
         let message = fields::required(data, "message")?;
         self.usage(message, emit)?;

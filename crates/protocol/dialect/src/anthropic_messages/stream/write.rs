@@ -11,8 +11,9 @@ use crate::anthropic_messages::reply::reason_of_stop;
 use crate::anthropic_messages::usage::write_usage;
 use crate::canonical::{Citation, Delta, Event, Reasoning, Start, Stop, Usage};
 use crate::error::{Error, What};
+use crate::format::{Trailer, WriteStream};
 use crate::json::{Object, Text};
-use crate::openai_chat::StreamNames;
+use crate::options::ReplyOptions;
 use crate::sse;
 
 /// Most deltas that wait for a block to be done.
@@ -41,23 +42,13 @@ enum Open {
     ToolUse { slot: u32, arguments: Balance },
 }
 
-impl StreamWriter {
-    pub(crate) fn new(names: &StreamNames<'_>) -> Self {
-        Self {
-            fallback_id: names.id.to_owned(),
-            model: names.model.map(str::to_owned),
-            has_started: false,
-            is_ended: false,
-            next: 0,
-            open: None,
-            held: Vec::new(),
-            stop: None,
-            usage: Usage::default(),
-        }
-    }
-
-    /// Writes what an event amounts to.
-    pub(crate) fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+impl WriteStream for StreamWriter {
+    fn write(
+        &mut self,
+        event: Event<'_>,
+        _trailer: Trailer<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         match event {
             Event::Start(start) => self.start(&start, out),
             Event::Delta(0, delta) => return self.delta(delta, out),
@@ -72,13 +63,32 @@ impl StreamWriter {
                 self.is_ended = true;
                 write_stream_error(&error, out);
             }
-            Event::Done => return self.end(out),
+            Event::Done => return self.finish(out),
         }
         Ok(())
     }
 
-    /// Closes the stream; once.
-    pub(crate) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn end(&mut self, _trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.finish(out)
+    }
+}
+
+impl StreamWriter {
+    pub(crate) fn new(options: &ReplyOptions<'_>) -> Self {
+        Self {
+            fallback_id: options.id.to_owned(),
+            model: options.model.map(str::to_owned),
+            has_started: false,
+            is_ended: false,
+            next: 0,
+            open: None,
+            held: Vec::new(),
+            stop: None,
+            usage: Usage::default(),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         if std::mem::replace(&mut self.is_ended, true) {
             return Ok(());
         }

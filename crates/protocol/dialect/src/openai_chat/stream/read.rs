@@ -4,6 +4,7 @@ use crate::canonical::{Delta, Event, PartKind, Reasoning, Start, Usage};
 use crate::error::{Error, What};
 use crate::error_shape::read_stream_error_at;
 use crate::fields;
+use crate::format::{Emit, ReadStream};
 use crate::json::{Cursor, Raw, Text};
 use crate::openai_chat::error::read_object;
 use crate::openai_chat::message::read_part;
@@ -40,23 +41,17 @@ struct CallReader {
     id: String,
 }
 
-impl StreamReader {
-    /// A reader that makes ids from `fallback_id` for calls that come without one, in a stream that has none either.
-    pub(crate) fn new(fallback_id: &str) -> Self {
-        Self { id: fallback_id.to_owned(), ..Self::default() }
-    }
-
-    /// Reads the data of one event and hands on what it says; `is_error` when the event was named so.
-    pub(crate) fn read<'a>(
+impl ReadStream for StreamReader {
+    fn read<'a>(
         &mut self,
+        event: Option<&str>,
         chunk: Raw<'a>,
-        is_error: bool,
-        emit: &mut dyn FnMut(Event<'a>) -> Result<(), Error>,
+        emit: Emit<'_, 'a>,
     ) -> Result<(), Error> {
         if self.is_done {
             return Ok(());
         }
-        if is_error || chunk.member("error").is_some() || is_bare_error(chunk) {
+        if event == Some("error") || chunk.member("error").is_some() || is_bare_error(chunk) {
             self.is_done = true;
             return emit(Event::Error(read_stream_error_at(chunk, read_object)));
         }
@@ -78,21 +73,22 @@ impl StreamReader {
         Ok(())
     }
 
-    /// The marker `[DONE]` came.
-    pub(crate) fn done(&mut self) {
+    fn done(&mut self) {
         self.is_done = true;
     }
 
-    /// Whether the vendor has said all it had to say: the end marker, or why it stopped.
-    pub(crate) fn is_finished(&self) -> bool {
+    fn is_finished(&self) -> bool {
         self.is_done || self.choices.iter().any(|choice| choice.has_stopped)
     }
+}
 
-    fn start<'a>(
-        &mut self,
-        chunk: Raw<'a>,
-        emit: &mut dyn FnMut(Event<'a>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+impl StreamReader {
+    /// A reader that makes ids from `fallback_id` for calls that come without one, in a stream that has none either.
+    pub(crate) fn new(fallback_id: &str) -> Self {
+        Self { id: fallback_id.to_owned(), ..Self::default() }
+    }
+
+    fn start<'a>(&mut self, chunk: Raw<'a>, emit: Emit<'_, 'a>) -> Result<(), Error> {
         self.has_started = true;
         let id = fields::lenient_text(chunk, "id").filter(|id| !id.is_empty());
         if let Some(id) = &id {
@@ -105,11 +101,7 @@ impl StreamReader {
         }))
     }
 
-    fn choice<'a>(
-        &mut self,
-        choice: Raw<'a>,
-        emit: &mut dyn FnMut(Event<'a>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn choice<'a>(&mut self, choice: Raw<'a>, emit: Emit<'_, 'a>) -> Result<(), Error> {
         let number = choice.member("index").and_then(|index| index.as_u64()).unwrap_or(0) as usize;
         if number >= CHOICES_MAX {
             return Err(Error::at("choices[].index", What::Invalid("is too large")));

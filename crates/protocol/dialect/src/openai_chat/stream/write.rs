@@ -1,11 +1,14 @@
 //! Writing the chunks of a chat completion.
 
 use crate::canonical::{Delta, Event, Start, Stop, Usage};
+use crate::error::Error;
+use crate::format::{Trailer, WriteStream};
 use crate::json::{Array, Object, Text};
 use crate::openai_chat::error::write_stream_error;
 use crate::openai_chat::reasoning::write_detail;
 use crate::openai_chat::reply::{finish_reason_of_stop, write_citation};
 use crate::openai_chat::usage::write_usage;
+use crate::options::ReplyOptions;
 use crate::sse;
 
 /// Writes chunks.
@@ -24,35 +27,13 @@ pub(crate) struct StreamWriter {
     usage: Usage,
 }
 
-/// What a chunk is finished with: raw members, written behind its own.
-pub(crate) type Trailer<'t> = &'t mut dyn FnMut(&mut Vec<u8>);
-
-/// What a writer needs to know besides what the events say.
-pub(crate) struct StreamNames<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) created: u64,
-    pub(crate) model: Option<&'a str>,
-    pub(crate) include_usage: bool,
-}
-
-impl StreamWriter {
-    pub(crate) fn new(names: &StreamNames<'_>) -> Self {
-        Self {
-            head: Vec::new(),
-            fallback_id: names.id.to_owned(),
-            fallback_created: names.created,
-            model: names.model.map(str::to_owned),
-            include_usage: names.include_usage,
-            has_started: false,
-            is_ended: false,
-            stops: Vec::new(),
-            choices: 0,
-            usage: Usage::default(),
-        }
-    }
-
-    /// Writes what an event amounts to.
-    pub(crate) fn write(&mut self, event: Event<'_>, trailer: Trailer<'_>, out: &mut Vec<u8>) {
+impl WriteStream for StreamWriter {
+    fn write(
+        &mut self,
+        event: Event<'_>,
+        trailer: Trailer<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         match event {
             Event::Start(start) => self.start(&start, trailer, out),
             Event::Delta(choice, delta) => self.delta(choice, &delta, trailer, out),
@@ -62,12 +43,35 @@ impl StreamWriter {
                 self.is_ended = true;
                 write_stream_error(&error, out);
             }
-            Event::Done => self.end(trailer, out),
+            Event::Done => self.finish(trailer, out),
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.finish(trailer, out);
+        Ok(())
+    }
+}
+
+impl StreamWriter {
+    pub(crate) fn new(options: &ReplyOptions<'_>) -> Self {
+        Self {
+            head: Vec::new(),
+            fallback_id: options.id.to_owned(),
+            fallback_created: options.created,
+            model: options.model.map(str::to_owned),
+            include_usage: options.notes.include_usage,
+            has_started: false,
+            is_ended: false,
+            stops: Vec::new(),
+            choices: 0,
+            usage: Usage::default(),
         }
     }
 
     /// Closes the stream; once.
-    pub(crate) fn end(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) {
+    fn finish(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) {
         if std::mem::replace(&mut self.is_ended, true) {
             return;
         }

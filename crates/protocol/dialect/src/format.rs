@@ -1,0 +1,110 @@
+//! What a dialect is made of: one table of functions per wire format, so that the rest of the crate never asks which one
+//! it has.
+
+use std::fmt::Debug;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use crate::Dialect;
+use crate::canonical::{ErrorReply, Event, Reply, Request, Usage};
+use crate::error::Error;
+use crate::event_class::EventClass;
+use crate::json::{Cursor, Raw};
+use crate::options::{Notes, ReplyOptions, RequestOptions};
+
+/// One wire format.
+pub(crate) struct Format {
+    /// The name used in configuration, logs and tables.
+    pub(crate) name: &'static str,
+    pub(crate) framing: Framing,
+    pub(crate) generation: Generation,
+    pub(crate) errors: Errors,
+    pub(crate) usage: UsagePlace,
+    /// See [`crate::event_class`]; an event named `error` is classified already.
+    pub(crate) event_class: fn(event: Option<&str>, data: &[u8]) -> EventClass,
+}
+
+/// How the events of a stream are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Sse,
+    /// Binary messages with checksums, `application/vnd.amazon.eventstream`.
+    EventStream,
+    /// One JSON document per line.
+    Lines,
+}
+
+/// Asking a model for an answer.
+pub(crate) struct Generation {
+    pub(crate) read_request: for<'a> fn(Raw<'a>) -> Result<Request<'a>, Error>,
+    pub(crate) write_request:
+        fn(&Request<'_>, &RequestOptions<'_>, &mut Notes, &mut Vec<u8>) -> Result<(), Error>,
+    pub(crate) read_reply: for<'a> fn(Raw<'a>, &ReplyOptions<'_>) -> Result<Reply<'a>, Error>,
+    /// Writes a reply that was read from the given dialect.
+    pub(crate) write_reply:
+        fn(&Reply<'_>, Dialect, &ReplyOptions<'_>, &mut Vec<u8>) -> Result<(), Error>,
+    pub(crate) stream_reader: fn(&ReplyOptions<'_>) -> Box<dyn ReadStream>,
+    pub(crate) stream_writer: fn(&ReplyOptions<'_>) -> Box<dyn WriteStream>,
+}
+
+/// How the format reports that something went wrong.
+pub(crate) struct Errors {
+    /// Reads an error body of any shape.
+    pub(crate) read: fn(status: u16, body: &[u8]) -> ErrorReply<'_>,
+    /// Reads the data of an event that reports an error.
+    pub(crate) read_event: fn(data: &[u8]) -> ErrorReply<'_>,
+    pub(crate) write: fn(&ErrorReply<'_>, &mut Vec<u8>),
+    /// Writes the event after which a stream ends.
+    pub(crate) write_event: fn(&ErrorReply<'_>, &mut Vec<u8>),
+}
+
+/// Where replies and events say what they used.
+pub(crate) struct UsagePlace {
+    /// Name of the member.
+    pub(crate) name: &'static str,
+    /// Finds the name with its quotes. Inside of strings quotes are escaped, so what it finds is a whole string.
+    pub(crate) finder: LazyLock<Finder<'static>>,
+    /// The member of an event that may hold it, where it is not the outermost object.
+    pub(crate) inside: &'static str,
+    /// Reads the object on top of what earlier ones said; nothing where it is none.
+    pub(crate) read: fn(&mut Cursor<'_>, &mut Usage) -> Option<()>,
+}
+
+/// Takes what a reader finds.
+pub(crate) type Emit<'e, 'a> = &'e mut dyn FnMut(Event<'a>) -> Result<(), Error>;
+
+/// Appends raw members, without brackets or a comma in front, to an object that is being written.
+pub(crate) type Trailer<'t> = &'t mut dyn FnMut(&mut Vec<u8>);
+
+/// Reads a stream, event by event.
+pub(crate) trait ReadStream: Debug {
+    /// Reads the data of one event, which may have had a name, and hands on what it says.
+    fn read<'a>(
+        &mut self,
+        event: Option<&str>,
+        data: Raw<'a>,
+        emit: Emit<'_, 'a>,
+    ) -> Result<(), Error>;
+
+    /// The marker `[DONE]` came.
+    fn done(&mut self) {}
+
+    /// Whether the vendor has said all it had to say: the end marker, or why it stopped.
+    fn is_finished(&self) -> bool;
+}
+
+/// Writes a stream in complete frames.
+pub(crate) trait WriteStream: Debug {
+    /// Appends what the event becomes; `trailer` is called for every object that takes further members.
+    fn write(
+        &mut self,
+        event: Event<'_>,
+        trailer: Trailer<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error>;
+
+    /// Appends what closes the stream properly, once.
+    fn end(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error>;
+}
