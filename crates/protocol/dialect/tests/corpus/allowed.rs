@@ -9,6 +9,8 @@ use crate::report::Direction;
 /// A difference between what was said and what arrived.
 pub(crate) struct Mismatch<'m> {
     pub(crate) exchange: &'m Exchange,
+    /// The other dialect.
+    pub(crate) there: Dialect,
     pub(crate) feature: &'static str,
     pub(crate) direction: Direction,
     pub(crate) expected: &'m Value,
@@ -31,118 +33,136 @@ pub(crate) fn reason(mismatch: &Mismatch<'_>) -> Option<&'static str> {
 const ALLOWED: &[Allowed] = &[
     Allowed {
         feature: "token limit",
-        applies: |loss| is_from_chat(loss) && loss.expected.is_null() && *loss.actual == 4096,
+        applies: |loss| {
+            through(loss, Dialect::AnthropicMessages)
+                && loss.expected.is_null()
+                && *loss.actual == 4096
+        },
         reason: "Anthropic requires a limit; requests without one get the default",
     },
     Allowed {
         feature: "server tools",
-        applies: |loss| is_from_messages(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::OpenAiChat) && loss.actual.is_null(),
         reason: "chat completions have no place for what the vendor's own tools did",
     },
     Allowed {
         feature: "server tool history",
-        applies: |loss| is_from_messages(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::OpenAiChat) && loss.actual.is_null(),
         reason: "chat completions have no place for what the vendor's own tools did",
     },
     Allowed {
         feature: "translation",
-        applies: |loss| is_refused(loss, "tools[", ".type"),
+        applies: |loss| is_refused(loss, Dialect::OpenAiChat, "tools[", ".type"),
         reason: "refused: tools with a schema of Anthropic's that the caller runs (computer, memory)",
     },
     Allowed {
         feature: "translation",
-        applies: |loss| is_refused(loss, "messages[", ".type"),
+        applies: |loss| {
+            is_refused(loss, Dialect::OpenAiChat, "messages[", ".type")
+                || is_refused(loss, Dialect::AnthropicMessages, "messages[", ".type")
+        },
         reason: "refused: content blocks of another vendor (containers, video)",
     },
     Allowed {
         feature: "translation",
-        applies: |loss| is_refused(loss, "messages[", ".source"),
+        applies: |loss| is_refused(loss, Dialect::OpenAiChat, "messages[", ".source"),
         reason: "refused: documents by URL and images by file id, which chat completions do not take",
     },
     Allowed {
         feature: "translation",
-        applies: |loss| is_refused(loss, "messages[", ".input_audio"),
+        applies: |loss| is_refused(loss, Dialect::AnthropicMessages, "messages[", ".input_audio"),
         reason: "refused: Anthropic takes no audio",
     },
     Allowed {
         feature: "translation",
-        applies: |loss| is_refused(loss, "tools[", ".custom"),
+        applies: |loss| is_refused(loss, Dialect::AnthropicMessages, "tools[", ".custom"),
         reason: "refused: Anthropic has no tools that take free text by a grammar",
     },
     Allowed {
         feature: "translation",
         applies: |loss| {
-            loss.actual.as_str().is_some_and(|error| {
-                error.starts_with("reasoning") && error.contains("needs a token limit")
-            })
+            through(loss, Dialect::AnthropicMessages)
+                && loss.actual.as_str().is_some_and(|error| {
+                    error.starts_with("reasoning") && error.contains("needs a token limit")
+                })
         },
         reason: "refused: an effort with a token limit that leaves no room for thinking",
     },
     Allowed {
         feature: "seed",
-        applies: |loss| is_from_chat(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && loss.actual.is_null(),
         reason: "Anthropic has no such knob",
     },
     Allowed {
         feature: "penalties",
-        applies: |loss| is_from_chat(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && loss.actual.is_null(),
         reason: "Anthropic has no such knob",
     },
     Allowed {
         feature: "logprobs",
-        applies: |loss| is_from_chat(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && loss.actual.is_null(),
         reason: "Anthropic has no such knob",
     },
     Allowed {
         feature: "n",
-        applies: |loss| is_from_chat(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && loss.actual.is_null(),
         reason: "Anthropic gives one answer",
     },
     Allowed {
         feature: "choices",
-        applies: |loss| is_from_chat(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && loss.actual.is_null(),
         reason: "Anthropic gives one answer; the first is kept",
     },
     Allowed {
         feature: "json mode",
-        applies: |loss| is_from_chat(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && loss.actual.is_null(),
         reason: "Anthropic knows JSON with a schema only",
     },
     Allowed {
         feature: "temperature",
-        applies: |loss| is_from_chat(loss) && loss.actual.is_null() && thinks(loss.exchange),
+        applies: |loss| {
+            through(loss, Dialect::AnthropicMessages)
+                && loss.actual.is_null()
+                && thinks(loss.exchange)
+        },
         reason: "Anthropic refuses a temperature together with thinking",
     },
     Allowed {
         feature: "tool choice",
-        applies: |loss| is_from_chat(loss) && loss.expected.is_null() && *loss.actual == "auto",
+        applies: |loss| {
+            through(loss, Dialect::AnthropicMessages)
+                && loss.expected.is_null()
+                && *loss.actual == "auto"
+        },
         reason: "the default spelt out, to say beside it that calls must not be parallel",
     },
     Allowed {
         feature: "earlier reasoning",
-        applies: |loss| is_from_chat(loss) && loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && loss.actual.is_null(),
         reason: "Anthropic refuses thinking that it did not sign",
     },
     Allowed {
         feature: "earlier encrypted reasoning",
         applies: |loss| {
-            is_from_chat(loss) && loss.actual.is_null() && is_foreign_reasoning(loss.exchange)
+            through(loss, Dialect::AnthropicMessages)
+                && loss.actual.is_null()
+                && is_foreign_reasoning(loss.exchange)
         },
         reason: "encrypted by another vendor; Anthropic refuses it",
     },
     Allowed {
         feature: "tool calls",
-        applies: |loss| is_from_chat(loss) && is_without_arguments(loss),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && is_without_arguments(loss),
         reason: "arguments `null` mean none, which Anthropic spells `{}`",
     },
     Allowed {
         feature: "tool arguments",
-        applies: |loss| is_from_chat(loss) && is_without_arguments(loss),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && is_without_arguments(loss),
         reason: "arguments `null` mean none, which Anthropic spells `{}`",
     },
     Allowed {
         feature: "tool arguments",
-        applies: |loss| is_from_chat(loss) && is_wrapped(loss),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && is_wrapped(loss),
         reason: "Anthropic's input is an object: what is none is kept in its member `arguments`",
     },
     Allowed {
@@ -167,56 +187,67 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         feature: "finish reason",
-        applies: |loss| is_from_chat(loss) && *loss.expected == "end" && *loss.actual == "tools",
+        applies: |loss| {
+            through(loss, Dialect::AnthropicMessages)
+                && *loss.expected == "end"
+                && *loss.actual == "tools"
+        },
         reason: "hosts report `stop` beside tool calls; clients of Anthropic go on only at `tool_use`",
     },
     Allowed {
         feature: "finish reason",
-        applies: |loss| is_from_chat(loss) && *loss.expected == "end" && *loss.actual == "declined",
+        applies: |loss| {
+            through(loss, Dialect::AnthropicMessages)
+                && *loss.expected == "end"
+                && *loss.actual == "declined"
+        },
         reason: "OpenAI reports `stop` beside a refusal; Anthropic says `refusal`",
     },
     Allowed {
         feature: "usage total",
-        applies: |loss| is_from_chat(loss) && !loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && !loss.actual.is_null(),
         reason: "Anthropic reports no total; some hosts count thinking only there",
     },
     Allowed {
         feature: "usage input",
-        applies: |loss| is_from_chat(loss) && counts_cache_twice(loss.exchange),
+        applies: |loss| {
+            through(loss, Dialect::AnthropicMessages) && counts_cache_twice(loss.exchange)
+        },
         reason: "the host reports more cached tokens than prompt tokens, which Anthropic's sum cannot say",
     },
     Allowed {
         feature: "error code",
-        applies: |loss| loss.actual.is_null(),
+        applies: |loss| through(loss, Dialect::AnthropicMessages) && loss.actual.is_null(),
         reason: "Anthropic's errors have no code",
     },
     Allowed {
         feature: "error type",
-        applies: |loss| is_from_chat(loss),
+        applies: |loss| through(loss, Dialect::AnthropicMessages),
         reason: "Anthropic's types are a closed list, chosen by the status",
     },
     Allowed {
         feature: "thinking",
         applies: |loss| {
-            is_from_messages(loss) && loss.actual.is_null() && asks_adaptively(loss.exchange)
+            through(loss, Dialect::OpenAiChat)
+                && loss.actual.is_null()
+                && asks_adaptively(loss.exchange)
         },
         reason: "adaptive thinking leaves the effort to the model, as chat does when none is named",
     },
 ];
 
-fn is_from_chat(loss: &Mismatch<'_>) -> bool {
-    loss.direction != Direction::Same && loss.exchange.dialect == Dialect::OpenAiChat
+/// Whether it was lost on the way through that dialect.
+fn through(loss: &Mismatch<'_>, there: Dialect) -> bool {
+    loss.direction != Direction::Same && loss.there == there
 }
 
-fn is_from_messages(loss: &Mismatch<'_>) -> bool {
-    loss.direction != Direction::Same && loss.exchange.dialect == Dialect::AnthropicMessages
-}
-
-/// Whether the translation was refused for a member at such a place.
-fn is_refused(loss: &Mismatch<'_>, head: &str, tail: &str) -> bool {
+/// Whether a dialect could not say the member at such a place.
+fn is_refused(loss: &Mismatch<'_>, target: Dialect, head: &str, tail: &str) -> bool {
     let error = loss.actual.as_str().unwrap_or("");
-    let path = error.split_once(": cannot be expressed in").map_or("", |(path, _)| path);
-    path.starts_with(head) && path.ends_with(tail)
+    let refusal = error.split_once(": cannot be expressed in ");
+    refusal.is_some_and(|(path, name)| {
+        name == target.name() && path.starts_with(head) && path.ends_with(tail)
+    })
 }
 
 fn thinks(exchange: &Exchange) -> bool {

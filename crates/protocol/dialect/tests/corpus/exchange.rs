@@ -25,6 +25,12 @@ pub(crate) enum Body {
 }
 
 impl Exchange {
+    /// The dialects it can be taken through.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Dialect> + use<> {
+        let own = self.dialect;
+        Dialect::ALL.into_iter().filter(move |dialect| *dialect != own)
+    }
+
     /// An error reply. One recording has an error's status on a message that is none.
     pub(crate) fn is_error(&self) -> bool {
         match &self.response {

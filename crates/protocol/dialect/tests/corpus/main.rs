@@ -32,27 +32,29 @@ fn recorded_traffic_survives_the_other_dialect() {
     let Some(exchanges) = exchange::load() else { return };
     let mut report = Report::default();
     for exchange in &exchanges {
-        if let Some(request) = &exchange.request {
-            check_request(exchange, request, &mut report);
+        for there in exchange.others() {
+            check_exchange(exchange, there, &mut report);
         }
-        match &exchange.response {
-            Body::Json(body) if exchange.is_error() => check_error(exchange, body, &mut report),
-            Body::Json(body) => check_reply(exchange, body, &mut report),
-            Body::Sse(text) => {
-                for stream in sse::split_streams(text) {
-                    check_stream(exchange, &stream, &mut report);
-                }
-            }
-            Body::None => {}
+        if let Some(request) = &exchange.request {
+            check_same_dialect(exchange, request, &mut report);
         }
     }
     report.finish();
 }
 
-fn other(dialect: Dialect) -> Dialect {
-    match dialect {
-        Dialect::OpenAiChat => Dialect::AnthropicMessages,
-        Dialect::AnthropicMessages => Dialect::OpenAiChat,
+fn check_exchange(exchange: &Exchange, there: Dialect, report: &mut Report) {
+    if let Some(request) = &exchange.request {
+        check_request(exchange, request, there, report);
+    }
+    match &exchange.response {
+        Body::Json(body) if exchange.is_error() => check_error(exchange, body, there, report),
+        Body::Json(body) => check_reply(exchange, body, there, report),
+        Body::Sse(text) => {
+            for stream in sse::split_streams(text) {
+                check_stream(exchange, &stream, there, report);
+            }
+        }
+        Body::None => {}
     }
 }
 
@@ -65,8 +67,7 @@ fn request_options(stream: bool) -> RequestOptions<'static> {
     }
 }
 
-fn check_request(exchange: &Exchange, request: &Value, report: &mut Report) {
-    let there = other(exchange.dialect);
+fn check_request(exchange: &Exchange, request: &Value, there: Dialect, report: &mut Report) {
     let expected = question::facts(exchange.dialect, request);
     let options = request_options(request["stream"] == true);
     let body = request.to_string();
@@ -74,44 +75,52 @@ fn check_request(exchange: &Exchange, request: &Value, report: &mut Report) {
     let result =
         translate_request(exchange.dialect, there, body.as_bytes(), &options, &mut translated);
     if let Err(error) = result {
-        return report.refusal(exchange, &error);
+        return report.refusal(exchange, there, &error);
     }
     let value: Value = serde_json::from_slice(&translated).expect("what is written is JSON");
-    report.valid(exchange, "request", validate::request(there, &value), &value);
-    report.compare(exchange, Direction::There, &expected, &question::facts(there, &value));
+    report.valid(exchange, there, "request", validate::request(there, &value), &value);
+    report.compare(exchange, there, Direction::There, &expected, &question::facts(there, &value));
     let mut back = Vec::new();
     let result = translate_request(there, exchange.dialect, &translated, &options, &mut back);
     if let Err(error) = result {
-        return report.refusal(exchange, &error);
+        return report.refusal(exchange, there, &error);
     }
     let value: Value = serde_json::from_slice(&back).expect("what is written is JSON");
-    report.valid(exchange, "request", validate::request(exchange.dialect, &value), &value);
+    report.valid(exchange, there, "request", validate::request(exchange.dialect, &value), &value);
     report.compare(
         exchange,
+        there,
         Direction::Back,
         &expected,
         &question::facts(exchange.dialect, &value),
     );
-    check_same_dialect(exchange, request, &expected, report);
 }
 
 /// Written again in its own dialect nothing may be lost at all.
-fn check_same_dialect(exchange: &Exchange, request: &Value, expected: &Facts, report: &mut Report) {
+fn check_same_dialect(exchange: &Exchange, request: &Value, report: &mut Report) {
+    let expected = question::facts(exchange.dialect, request);
     let options = request_options(request["stream"] == true);
     let mut out = Vec::new();
     let body = request.to_string();
-    translate_request(exchange.dialect, exchange.dialect, body.as_bytes(), &options, &mut out)
-        .unwrap_or_else(|error| panic!("{}: {error}", exchange.path));
+    let own = exchange.dialect;
+    if let Err(error) = translate_request(own, own, body.as_bytes(), &options, &mut out) {
+        return report.refusal(exchange, own, &error);
+    }
     let value: Value = serde_json::from_slice(&out).expect("what is written is JSON");
-    report.compare(exchange, Direction::Same, expected, &question::facts(exchange.dialect, &value));
+    report.compare(
+        exchange,
+        exchange.dialect,
+        Direction::Same,
+        &expected,
+        &question::facts(exchange.dialect, &value),
+    );
 }
 
 fn reply_options(notes: &Notes) -> ReplyOptions<'_> {
     ReplyOptions { notes, model: None, trailer: b"", id: "fallback-id", created: 1 }
 }
 
-fn check_reply(exchange: &Exchange, body: &Value, report: &mut Report) {
-    let there = other(exchange.dialect);
+fn check_reply(exchange: &Exchange, body: &Value, there: Dialect, report: &mut Report) {
     let notes = Notes::default();
     let options = reply_options(&notes);
     let expected = answer::reply_facts(exchange.dialect, body);
@@ -121,8 +130,14 @@ fn check_reply(exchange: &Exchange, body: &Value, report: &mut Report) {
         translate_reply(exchange.dialect, there, text.as_bytes(), &options, &mut translated)
             .unwrap_or_else(|error| panic!("{}: {error}", exchange.path));
     let value: Value = serde_json::from_slice(&translated).expect("what is written is JSON");
-    report.valid(exchange, "reply", validate::reply(there, &value), &value);
-    report.compare(exchange, Direction::There, &expected, &answer::reply_facts(there, &value));
+    report.valid(exchange, there, "reply", validate::reply(there, &value), &value);
+    report.compare(
+        exchange,
+        there,
+        Direction::There,
+        &expected,
+        &answer::reply_facts(there, &value),
+    );
 
     let mut reader = UsageReader::new(exchange.dialect);
     reader.reply(text.as_bytes());
@@ -132,30 +147,38 @@ fn check_reply(exchange: &Exchange, body: &Value, report: &mut Report) {
     translate_reply(there, exchange.dialect, &translated, &options, &mut back)
         .unwrap_or_else(|error| panic!("{}: our own reply is not read: {error}", exchange.path));
     let value: Value = serde_json::from_slice(&back).expect("what is written is JSON");
-    report.valid(exchange, "reply", validate::reply(exchange.dialect, &value), &value);
+    report.valid(exchange, there, "reply", validate::reply(exchange.dialect, &value), &value);
     report.compare(
         exchange,
+        there,
         Direction::Back,
         &expected,
         &answer::reply_facts(exchange.dialect, &value),
     );
 }
 
-fn check_stream(exchange: &Exchange, stream: &[sse::Event], report: &mut Report) {
-    let there = other(exchange.dialect);
+fn check_stream(exchange: &Exchange, stream: &[sse::Event], there: Dialect, report: &mut Report) {
     let expected = answer::stream_facts(exchange.dialect, stream);
     let translated = translate_stream(exchange, exchange.dialect, there, stream);
-    report.valid(exchange, "stream", validate::stream(there, &translated), &Value::Null);
+    report.valid(exchange, there, "stream", validate::stream(there, &translated), &Value::Null);
     report.compare(
         exchange,
+        there,
         Direction::There,
         &expected,
         &answer::stream_facts(there, &translated),
     );
     let back = translate_stream(exchange, there, exchange.dialect, &translated);
-    report.valid(exchange, "stream", validate::stream(exchange.dialect, &back), &Value::Null);
+    report.valid(
+        exchange,
+        there,
+        "stream",
+        validate::stream(exchange.dialect, &back),
+        &Value::Null,
+    );
     report.compare(
         exchange,
+        there,
         Direction::Back,
         &expected,
         &answer::stream_facts(exchange.dialect, &back),
@@ -196,8 +219,7 @@ fn translate_stream(
     sse::parse(&String::from_utf8(out).expect("UTF-8"))
 }
 
-fn check_error(exchange: &Exchange, body: &Value, report: &mut Report) {
-    let there = other(exchange.dialect);
+fn check_error(exchange: &Exchange, body: &Value, there: Dialect, report: &mut Report) {
     let expected = answer::error_facts(exchange.status, body);
     let text = body.to_string();
     let mut translated = Vec::new();
@@ -207,9 +229,10 @@ fn check_error(exchange: &Exchange, body: &Value, report: &mut Report) {
         &mut translated,
     );
     let value: Value = serde_json::from_slice(&translated).expect("what is written is JSON");
-    report.valid(exchange, "error", validate::error(there, exchange.status, &value), &value);
+    report.valid(exchange, there, "error", validate::error(there, exchange.status, &value), &value);
     report.compare(
         exchange,
+        there,
         Direction::There,
         &expected,
         &answer::error_facts(exchange.status, &value),
@@ -219,6 +242,7 @@ fn check_error(exchange: &Exchange, body: &Value, report: &mut Report) {
     let value: Value = serde_json::from_slice(&back).expect("what is written is JSON");
     report.compare(
         exchange,
+        there,
         Direction::Back,
         &expected,
         &answer::error_facts(exchange.status, &value),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
+use dialect::Dialect;
 use serde_json::Value;
 
 use crate::Facts;
@@ -41,20 +42,27 @@ impl Report {
     pub(crate) fn compare(
         &mut self,
         exchange: &Exchange,
+        there: Dialect,
         direction: Direction,
         expected: &Facts,
         actual: &Facts,
     ) {
         for (feature, expected) in expected {
             let actual = actual.get(feature).unwrap_or(&Value::Null);
-            let mismatch = Mismatch { exchange, feature, direction, expected, actual };
+            let mismatch = Mismatch { exchange, there, feature, direction, expected, actual };
             self.count(exchange, feature, expected == actual, &mismatch);
         }
         for (feature, value) in
             actual.iter().filter(|(feature, _)| !expected.contains_key(*feature))
         {
-            let mismatch =
-                Mismatch { exchange, feature, direction, expected: &Value::Null, actual: value };
+            let mismatch = Mismatch {
+                exchange,
+                there,
+                feature,
+                direction,
+                expected: &Value::Null,
+                actual: value,
+            };
             if reason(&mismatch).is_none() {
                 self.fail(&mismatch);
             }
@@ -65,6 +73,7 @@ impl Report {
     pub(crate) fn valid(
         &mut self,
         exchange: &Exchange,
+        there: Dialect,
         what: &str,
         verdict: Result<(), String>,
         document: &Value,
@@ -77,6 +86,7 @@ impl Report {
             .map_or(Value::from("valid"), |error| Value::from(error.as_str()));
         let mismatch = Mismatch {
             exchange,
+            there,
             feature,
             direction: Direction::There,
             expected: &expected,
@@ -89,11 +99,12 @@ impl Report {
     }
 
     /// A request that the other dialect cannot say.
-    pub(crate) fn refusal(&mut self, exchange: &Exchange, error: &dialect::Error) {
+    pub(crate) fn refusal(&mut self, exchange: &Exchange, there: Dialect, error: &dialect::Error) {
         let (expected, actual) = (Value::from("translated"), Value::from(error.to_string()));
         let feature = "translation";
         let mismatch = Mismatch {
             exchange,
+            there,
             feature,
             direction: Direction::There,
             expected: &expected,
@@ -128,8 +139,9 @@ impl Report {
 
     fn fail(&mut self, mismatch: &Mismatch<'_>) {
         self.failures.push(format!(
-            "{} {:?} {}:\n    expected {}\n    found    {}",
+            "{} {} {:?} {}:\n    expected {}\n    found    {}",
             mismatch.exchange.path,
+            mismatch.there.name(),
             mismatch.direction,
             mismatch.feature,
             excerpt(mismatch.expected),
@@ -190,7 +202,7 @@ impl Report {
 }
 
 const INTRODUCTION: &str = "# What survives a translation\n
-Recorded traffic of real providers is taken through the other dialect and back, and requests through their own. Each
+Recorded traffic of real providers is taken through every other dialect and back, and requests through their own. Each
 line counts how often what a document said was found again, by checks that share no code with the translation. The
 test `corpus` writes this file (`UPDATE_GOLDEN=1`) and fails on any loss that is not in the second table.\n\n";
 
