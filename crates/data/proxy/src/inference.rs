@@ -119,7 +119,9 @@ async fn serve_target(
         Ok(upstream) => *upstream,
         Err(unknown) => return Err(Reject::new(unknown.kind, unknown.public.clone())),
     };
-    let service = upstream.service(call.operation).ok_or_else(|| unsupported(call, upstream))?;
+    let operation = call.operation;
+    let usual =
+        upstream.service(operation, &target.model).ok_or_else(|| unsupported(call, upstream))?;
     let direct_key = direct_key_line(call, upstream, index);
     let bytes = call.request.bytes.as_slice();
     // Pins are meant for the primary's keys.
@@ -136,6 +138,12 @@ async fn serve_target(
             (attempts <= upstream.retry.max && call.request.total_bytes.is_none()) || has_fallback;
         let key = draw.as_ref().and_then(KeyDraw::key);
         let model = key.and_then(|key| key.alias(&target.model));
+        let service = match model {
+            Some(model) => {
+                upstream.service(operation, model).ok_or_else(|| unsupported(call, upstream))?
+            }
+            None => usual,
+        };
         let attempt = Attempt {
             upstream,
             service,

@@ -326,9 +326,10 @@ async fn peek_far_enough(
         let targets =
             choose::targets(snapshot, route.family, &ask.model, &ask.fallbacks, operation)?;
         let is_open = |upstream: &Upstream| {
-            let service = upstream.service(operation);
+            let service = upstream.service(operation, &targets.primary.model);
             service.is_some_and(|service| service.dialect == route.dialect)
                 && upstream.keys.is_unrestricted()
+                && !upstream.keys.signs_bodies()
                 && !upstream.disable_store
         };
         targets.fallbacks.is_empty() && targets.primary.upstream.as_ref().is_ok_and(|u| is_open(u))

@@ -19,6 +19,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     tells_usage_when_asked: false,
     models: &["claude-*"],
     key_optional: false,
+    variants: &[],
 };
 
 const fn messages(operation: Operation) -> Endpoint {

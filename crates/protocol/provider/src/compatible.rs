@@ -16,6 +16,7 @@ pub(crate) const COMPATIBLE: Provider = Provider {
     tells_usage_when_asked: false,
     models: &[],
     key_optional: false,
+    variants: &[],
 };
 
 /// Base of the rows of servers that everyone runs for themselves.

@@ -130,6 +130,21 @@ pub struct Provider {
     pub models: &'static [&'static str],
     /// Whether a key without value is usable.
     pub key_optional: bool,
+    /// Models that are asked for in another way than the rest; the first that fits counts.
+    pub variants: &'static [Variant],
+}
+
+/// How some models of a provider differ from its others: partner models on a cloud, say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variant {
+    /// Patterns (see [`matches`]) of model ids on the wire, lower case.
+    pub models: &'static [&'static str],
+    /// What they can be asked for, instead of the provider's own endpoints.
+    pub endpoints: &'static [Endpoint],
+    /// Headers of their requests, instead of the provider's own.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// What is changed in their request bodies, instead of the provider's own rules.
+    pub body: BodyRules,
 }
 
 impl Provider {
@@ -186,7 +201,8 @@ pub enum Auth {
 pub struct Endpoint {
     /// What.
     pub operation: Operation,
-    /// Path below the base URL, with leading slash.
+    /// Path below the base URL, with leading slash and perhaps a query. `{model}` stands for the model
+    /// id, percent-encoded.
     pub path: &'static str,
     /// The wire format of request and reply; none where there is no body to translate.
     pub dialect: Option<Dialect>,

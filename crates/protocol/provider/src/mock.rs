@@ -16,4 +16,5 @@ pub(crate) static PROVIDER: Provider = Provider {
     tells_usage_when_asked: true,
     models: &["mock-*"],
     key_optional: true,
+    variants: &[],
 };

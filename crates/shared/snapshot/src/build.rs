@@ -8,20 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use config::{
-    Config, Custom, ModelList, PathOverride, ProviderConfig, ProxyServer, Scheme, Secret, Url,
-};
+use config::{Config, ModelList, PathOverride, ProviderConfig, ProxyServer, Scheme, Secret, Url};
 use dialect::Operation;
 use meter::Gate;
-use provider::{Auth, BaseUrl};
+use provider::{Auth, BaseUrl, BodyRules};
 
 use crate::kept::Kept;
 use crate::keys::{KeyEndpoint, ModelFilter};
 use crate::models::Models;
 use crate::virtual_keys::{Value, VirtualKeys};
 use crate::{
-    Address, Client, Cors, Endpoint, HeaderFilter, HeaderLine, Key, KeyHeader, KeyLabel, KeyTable,
-    ProxyHop, ProxyKind, Resolved, Retry, Service, Snapshot, Tls, Upstream, VirtualKey,
+    Address, Client, Cors, Endpoint, HeaderFilter, HeaderLine, Key, KeyAuth, KeyHeader, KeyLabel,
+    KeyTable, Path, ProxyHop, ProxyKind, Resolved, Retry, Service, Services, Snapshot, Tls,
+    Upstream, Variant, VirtualKey,
 };
 
 /// Time for connect, proxy and TLS handshakes together. A SYN lost twice is still answered in it.
@@ -107,24 +106,31 @@ impl Builder {
         let key_header = key_header(row.auth);
         let (endpoint, base_path) = self.base(provider, control);
         let base_path: Box<str> = base_path.into();
-        let custom = provider.custom.as_ref();
-        let services =
-            Operation::all().map(|operation| self.service(provider, custom, operation)).collect();
+        let headers: Arc<[HeaderLine]> = header_lines(provider, row.headers).into();
+        let own =
+            Surface { endpoints: row.endpoints, headers: Arc::clone(&headers), body: &row.body };
+        let services = self.services(provider, &own);
+        let variants = row.variants.iter().map(|variant| {
+            let headers = header_lines(provider, variant.headers).into();
+            let surface = Surface { endpoints: variant.endpoints, headers, body: &variant.body };
+            Variant { models: variant.models, services: self.services(provider, &surface) }
+        });
+        let variants = variants.collect();
         let keys = provider.keys.iter().filter(|key| is_usable(provider, key));
         let keys = keys.map(|key| (self.key(provider, key, key_header), filter(key))).collect();
         Upstream {
             name: provider.name.as_str().into(),
             services,
+            variants,
             endpoint,
             base_path,
             keys: KeyTable::new(keys),
             is_keyless: provider.is_keyless(),
             direct_key: key_header,
-            headers: header_lines(provider),
-            body: &row.body,
+            headers,
             openai: row.openai,
             // What a custom provider does unasked is not known.
-            tells_usage_when_asked: row.tells_usage_when_asked && custom.is_none(),
+            tells_usage_when_asked: row.tells_usage_when_asked && provider.custom.is_none(),
             disable_store: provider.disable_store,
             models: row.models,
             retry: Retry {
@@ -159,13 +165,18 @@ impl Builder {
         }
     }
 
+    fn services(&mut self, provider: &ProviderConfig, surface: &Surface) -> Services {
+        Operation::all().map(|operation| self.service(provider, surface, operation)).collect()
+    }
+
     fn service(
         &mut self,
         provider: &ProviderConfig,
-        custom: Option<&Custom>,
+        surface: &Surface,
         operation: Operation,
     ) -> Option<Service> {
-        let row = provider.row.endpoint(operation)?;
+        let custom = provider.custom.as_ref();
+        let row = surface.endpoints.iter().find(|endpoint| endpoint.operation == operation)?;
         let dialect = row.dialect?;
         let is_allowed = custom
             .and_then(|custom| custom.allowed.as_ref())
@@ -186,7 +197,13 @@ impl Builder {
             Some((_, PathOverride::Path(path))) => (None, path.as_str()),
             None => (None, row.path),
         };
-        Some(Service { dialect, path: path.into(), endpoint })
+        Some(Service {
+            dialect,
+            path: Path::new(path),
+            endpoint,
+            headers: Arc::clone(&surface.headers),
+            body: surface.body,
+        })
     }
 
     fn key(
@@ -206,7 +223,7 @@ impl Builder {
         });
         Key {
             label: Arc::new(KeyLabel { id: key.id.clone(), name: key.name.clone() }),
-            auth_line: Secret::new(auth_line.unwrap_or_default()),
+            auth: KeyAuth::Line(Secret::new(auth_line.unwrap_or_default())),
             weight: (key.weight * 100.0) as u32,
             aliases: aliases.collect(),
             endpoint,
@@ -315,6 +332,13 @@ fn client(config: &Config) -> Client {
     }
 }
 
+/// One way of asking a provider: its own, or that of some of its models.
+struct Surface {
+    endpoints: &'static [provider::Endpoint],
+    headers: Arc<[HeaderLine]>,
+    body: &'static BodyRules,
+}
+
 /// A key that can serve a request: switched on and complete.
 fn is_usable(provider: &ProviderConfig, key: &config::Key) -> bool {
     let is_complete = !key.value.is_empty() || provider.row.key_optional;
@@ -346,16 +370,16 @@ fn key_header(auth: Auth) -> Option<KeyHeader> {
     }
 }
 
-fn header_lines(provider: &ProviderConfig) -> Vec<HeaderLine> {
-    let own = provider.row.headers.iter().map(|(name, value)| line(name, value));
-    let is_free = |name: &str| {
-        !AUTH_HEADERS.contains(&name) && !provider.row.headers.iter().any(|(own, _)| *own == name)
-    };
+/// The headers of every request: those of the row, and the configured ones that do not contradict them.
+fn header_lines(provider: &ProviderConfig, own: &[(&str, &str)]) -> Vec<HeaderLine> {
+    let lines = own.iter().map(|(name, value)| line(name, value));
+    let is_free =
+        |name: &str| !AUTH_HEADERS.contains(&name) && !own.iter().any(|(own, _)| *own == name);
     let extra = provider.network.extra_headers.iter().filter_map(|(name, value)| {
         let name = name.to_ascii_lowercase();
         is_free(&name).then(|| line(&name, value.expose()))
     });
-    own.chain(extra).collect()
+    lines.chain(extra).collect()
 }
 
 fn line(name: &str, value: &str) -> HeaderLine {
@@ -391,11 +415,11 @@ mod tests {
                 "base_url":"https://proxy.example:8443/base","extra_headers":{{"X-Team":"a","x-api-key":"no","anthropic-version":"no"}}}}}}}}}}"#
         ));
         let upstream = snapshot.upstream("anthropic").unwrap();
-        let service = upstream.service(Operation::ChatCompletion).unwrap();
-        assert_eq!((&*upstream.base_path, &*service.path), ("/base", "/v1/messages"));
+        let service = upstream.service(Operation::ChatCompletion, "m").unwrap();
+        assert_eq!((&*upstream.base_path, &*service.path.text("m")), ("/base", "/v1/messages"));
         assert_eq!(upstream.endpoint.as_ref().unwrap().authority, "proxy.example:8443");
-        assert_eq!(upstream.keys.keys[0].auth_line.expose(), "x-api-key: sk-1\r\n");
-        let lines: Vec<&str> = upstream.headers.iter().map(|line| line.line.expose()).collect();
+        assert_eq!(upstream.keys.keys[0].auth.line(), "x-api-key: sk-1\r\n");
+        let lines: Vec<&str> = service.headers.iter().map(|line| line.line.expose()).collect();
         assert_eq!(lines, ["anthropic-version: 2023-06-01\r\n", "x-team: a\r\n"]);
     }
 
@@ -543,9 +567,9 @@ mod tests {
         );
         let destination = |provider: &str, operation, key: usize| {
             let upstream = snapshot.upstream(provider).unwrap();
-            let service = upstream.service(operation)?;
+            let service = upstream.service(operation, "m")?;
             let to = upstream.destination(service, upstream.keys.keys.get(key))?;
-            Some(format!("{}{}{}", to.endpoint.authority, to.base_path, to.path))
+            Some(format!("{}{}{}", to.endpoint.authority, to.base_path, to.path.text("m")))
         };
         for (provider, operation, key, expected) in [
             ("mine", Operation::ChatCompletion, 0, "127.0.0.1:1/base/chat"),
@@ -582,7 +606,10 @@ mod tests {
                 "request_path_overrides":{{"chat_completion":"/my/chat"}}}}}}}}}}"#
         ));
         let upstream = snapshot.upstream("mine").unwrap();
-        assert_eq!(&*upstream.service(Operation::ChatCompletion).unwrap().path, "/my/chat");
-        assert!(upstream.service(Operation::ChatCompletionStream).is_none());
+        assert_eq!(
+            upstream.service(Operation::ChatCompletion, "m").unwrap().path.text("m"),
+            "/my/chat"
+        );
+        assert!(upstream.service(Operation::ChatCompletionStream, "m").is_none());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::{Endpoint, NameTable, Secret};
+use crate::{Endpoint, NameTable, Secret, Sign};
 
 /// Id and name of a provider key, shared with events and logs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,14 +19,33 @@ pub struct KeyLabel {
 pub struct Key {
     /// Id and name.
     pub label: Arc<KeyLabel>,
-    /// The authentication header line with its CRLF; empty for a key without a value.
-    pub auth_line: Secret,
+    /// How its requests say who they are from.
+    pub auth: KeyAuth,
     /// Weight as `int(weight × 100)`.
     pub weight: u32,
     /// Model names as callers write them to the model id on the wire.
     pub aliases: NameTable<Arc<str>>,
     /// Set where the address is part of the key (ollama, sgl, vllm).
     pub endpoint: Option<KeyEndpoint>,
+}
+
+/// How requests with a key authenticate.
+#[derive(Clone, Debug)]
+pub enum KeyAuth {
+    /// The same header line each time, with its CRLF; empty for a key without a value.
+    Line(Secret),
+    /// Header lines made for each request.
+    Signer(Arc<dyn Sign>),
+}
+
+impl KeyAuth {
+    /// The fixed line; empty where requests are signed one by one.
+    pub fn line(&self) -> &str {
+        match self {
+            Self::Line(line) => line.expose(),
+            Self::Signer(_) => "",
+        }
+    }
 }
 
 /// An address that belongs to one key.
@@ -107,6 +126,13 @@ fn listed_by<'k>(
     let allowed = filter.allowed.iter().flatten().map(String::as_str);
     let names = allowed.chain(key.aliases.names());
     names.filter(|name| filter.allows(Some(name))).map(|name| (name.into(), ()))
+}
+
+impl KeyTable {
+    /// Whether requests with some key are signed over their whole body.
+    pub fn signs_bodies(&self) -> bool {
+        self.keys.iter().any(|key| matches!(key.auth, KeyAuth::Signer(_)))
+    }
 }
 
 impl Pool {
@@ -211,7 +237,7 @@ mod tests {
     fn key(weight: u32) -> Key {
         Key {
             label: Arc::default(),
-            auth_line: Secret::default(),
+            auth: KeyAuth::Line(Secret::default()),
             weight,
             aliases: NameTable::default(),
             endpoint: None,

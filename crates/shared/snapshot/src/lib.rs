@@ -15,6 +15,8 @@ mod kept;
 mod keys;
 mod models;
 mod names;
+mod path;
+mod sign;
 mod upstream;
 mod virtual_keys;
 
@@ -29,9 +31,13 @@ pub use config::{RequiredHeader, RequiredValue, Secret};
 pub use cors::{Allowed, Cors};
 pub use endpoint::{Address, Endpoint, ProxyHop, ProxyKind, Resolved, Tls};
 pub use header_filter::{HeaderFilter, is_never_forwarded};
-pub use keys::{Key, KeyEndpoint, KeyLabel, KeyTable, Pool};
+pub use keys::{Key, KeyAuth, KeyEndpoint, KeyLabel, KeyTable, Pool};
 pub use names::NameTable;
-pub use upstream::{Destination, HeaderLine, KeyHeader, Retry, Service, Upstream};
+pub use path::Path;
+pub use sign::{Sign, Unsigned};
+pub use upstream::{
+    Destination, HeaderLine, KeyHeader, Retry, Service, Services, Upstream, Variant,
+};
 pub use virtual_keys::VirtualKey;
 
 /// Everything a worker needs to know to serve requests.

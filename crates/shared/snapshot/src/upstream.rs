@@ -7,7 +7,7 @@ use dialect::{Dialect, OpenAiTarget, Operation};
 use meter::Gate;
 use provider::BodyRules;
 
-use crate::{Endpoint, Key, KeyTable};
+use crate::{Endpoint, Key, KeyTable, Path};
 
 /// One provider, compiled from its row in the provider table and its configuration.
 #[derive(Debug)]
@@ -15,7 +15,9 @@ pub struct Upstream {
     /// Name in the configuration.
     pub name: Arc<str>,
     /// What it can do, by `Operation as usize`; `None` = not supported or not allowed.
-    pub services: Vec<Option<Service>>,
+    pub services: Services,
+    /// Models that are asked for in another way; the first that fits counts.
+    pub variants: Vec<Variant>,
     /// Where to connect to; `None` when every key brings its own address.
     pub endpoint: Option<Arc<Endpoint>>,
     /// Path in front of every operation's at that address, without a slash at the end.
@@ -27,9 +29,7 @@ pub struct Upstream {
     /// How a caller's own key is sent; see `client.allow_direct_keys`.
     pub direct_key: Option<KeyHeader>,
     /// Header lines of every request: the provider's own and `network_config.extra_headers`.
-    pub headers: Vec<HeaderLine>,
-    /// What is changed in request bodies before they are sent.
-    pub body: &'static BodyRules,
+    pub headers: Arc<[HeaderLine]>,
     /// What its OpenAI-shaped requests may say, for translated ones.
     pub openai: OpenAiTarget,
     /// Its streams tell their usage only when asked to.
@@ -52,13 +52,29 @@ pub struct Upstream {
     pub send_back_raw_response: bool,
 }
 
+/// What a provider can do, by `Operation as usize`.
+pub type Services = Vec<Option<Service>>;
+
+/// Models of a provider that are asked for in another way than its others.
+#[derive(Debug)]
+pub struct Variant {
+    /// Patterns of model ids on the wire.
+    pub models: &'static [&'static str],
+    /// What they can do.
+    pub services: Services,
+}
+
 /// One operation of a provider.
 #[derive(Debug)]
 pub struct Service {
     /// Wire format.
     pub dialect: Dialect,
     /// Path below the base path; the whole path where `endpoint` is set.
-    pub path: Box<str>,
+    pub path: Path,
+    /// Header lines of its requests.
+    pub headers: Arc<[HeaderLine]>,
+    /// What is changed in request bodies before they are sent.
+    pub body: &'static BodyRules,
     /// Set when `request_path_overrides` names a full URL.
     pub endpoint: Option<Arc<Endpoint>>,
 }
@@ -71,7 +87,7 @@ pub struct Destination<'s> {
     /// Path of the server's root; may be empty, and has no slash at the end.
     pub base_path: &'s str,
     /// Path of the operation below it, with leading slash.
-    pub path: &'s str,
+    pub path: &'s Path,
 }
 
 /// A header line ready for the wire.
@@ -125,9 +141,14 @@ impl Retry {
 }
 
 impl Upstream {
-    /// How `operation` is served, if it is.
-    pub fn service(&self, operation: Operation) -> Option<&Service> {
-        self.services.get(operation as usize)?.as_ref()
+    /// How `operation` is served for a model, if it is.
+    pub fn service(&self, operation: Operation, model: &str) -> Option<&Service> {
+        let fits = |variant: &&Variant| {
+            variant.models.iter().any(|pattern| provider::matches(pattern, model))
+        };
+        let variant = self.variants.iter().find(fits);
+        let services = variant.map_or(&self.services, |variant| &variant.services);
+        services.get(operation as usize)?.as_ref()
     }
 
     /// Where a request for `service` with `key` goes: a URL given for the operation comes first, then
@@ -137,7 +158,7 @@ impl Upstream {
         service: &'s Service,
         key: Option<&'s Key>,
     ) -> Option<Destination<'s>> {
-        let path = &*service.path;
+        let path = &service.path;
         if let Some(endpoint) = &service.endpoint {
             return Some(Destination { endpoint, base_path: "", path });
         }

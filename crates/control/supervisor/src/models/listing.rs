@@ -112,7 +112,7 @@ fn question(
         None => (upstream.endpoint.as_ref()?, &base_path),
     };
     let shared = upstream.headers.iter().map(|header| header.line.clone());
-    let auth = rendered.map(|key| key.auth_line.clone());
+    let auth = rendered.map(|key| snapshot::Secret::new(key.auth.line().to_owned()));
     Some(path.map(|path| Question {
         endpoint: Arc::clone(endpoint),
         path: format!("{base_path}{path}"),

@@ -98,7 +98,7 @@ fn resolve<'r>(
     let candidates = snapshot
         .resolve(model)
         .map(|upstream| &**upstream)
-        .filter(|upstream| upstream.service(operation).is_some());
+        .filter(|upstream| upstream.service(operation, model).is_some());
     let hint = family.provider_hint();
     let is_own = |upstream: &&Upstream| Some(&*upstream.name) == hint;
     let own = candidates.clone().find(is_own);

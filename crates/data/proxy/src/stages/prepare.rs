@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use dialect::{Dialect, Notes, RequestOptions};
 use net::Buffer;
-use snapshot::{Destination, HeaderFilter, Key, Service, Upstream};
+use snapshot::{Destination, HeaderFilter, Key, KeyAuth, Service, Sign, Unsigned, Upstream};
 use wire::RequestHead;
 
 use super::peek::{Member, peek};
@@ -83,10 +83,8 @@ pub(crate) fn prepare(
         edits.clear();
         let body = Body { text: source.body, members: source.members };
         splice(source, attempt, &body, edits);
-        return Ok(Outbound {
-            bytes: write(source, attempt, &destination, &body, edits),
-            notes: None,
-        });
+        let bytes = write(source, attempt, &destination, &body, edits)?;
+        return Ok(Outbound { bytes, notes: None });
     }
     if source.total_bytes.is_some() {
         let message = "the request body is too large to be translated for this provider";
@@ -97,10 +95,11 @@ pub(crate) fn prepare(
     peek(&text, &mut members)?;
     edits.clear();
     let body = Body { text: &text, members: &members };
-    let rules = attempt.upstream.body;
+    let rules = attempt.service.body;
     body_rules::apply(rules, attempt.model, body.text, body.members, edits);
     force_store_off(attempt, &body, edits);
-    Ok(Outbound { bytes: write(source, attempt, &destination, &body, edits), notes: Some(notes) })
+    let bytes = write(source, attempt, &destination, &body, edits)?;
+    Ok(Outbound { bytes, notes: Some(notes) })
 }
 
 /// A JSON object with its members.
@@ -136,7 +135,7 @@ fn splice(source: &Source<'_>, attempt: &Attempt<'_>, body: &Body<'_>, edits: &m
     if source.is_streaming && attempt.service.dialect == Dialect::OpenAiChat {
         ask_for_usage(body, edits);
     }
-    body_rules::apply(attempt.upstream.body, attempt.model, body.text, body.members, edits);
+    body_rules::apply(attempt.service.body, attempt.model, body.text, body.members, edits);
     force_store_off(attempt, body, edits);
 }
 
@@ -220,15 +219,47 @@ fn write(
     destination: &Destination<'_>,
     body: &Body<'_>,
     edits: &mut Edits,
-) -> Buffer {
+) -> Result<Buffer, Reject> {
     let mut here = 0;
     edits.apply(body.text, body.members, &mut |piece| here += piece.len());
     // The part of a streamed body that is still to come goes out as it is.
     let unread = source.total_bytes.map_or(0, |total| total - source.body.len() as u64);
     let mut out = Buffer::with_capacity(HEAD_BYTES_USUAL + here);
     write_head(source, attempt, destination, here as u64 + unread, &mut out);
+    if let (None, Some(Key { auth: KeyAuth::Signer(signer), .. })) =
+        (attempt.direct_key, attempt.key)
+    {
+        let mut text = Vec::with_capacity(here);
+        edits.apply(body.text, body.members, &mut |piece| text.extend_from_slice(piece));
+        let lines = sign(&**signer, attempt, destination, &text)?;
+        out.extend_from_slice(&lines);
+    }
+    out.extend_from_slice(b"\r\n");
     edits.apply(body.text, body.members, &mut |piece| out.extend_from_slice(piece));
-    out
+    Ok(out)
+}
+
+/// The authentication lines of a request that is signed by itself.
+#[cold]
+fn sign(
+    signer: &dyn Sign,
+    attempt: &Attempt<'_>,
+    destination: &Destination<'_>,
+    body: &[u8],
+) -> Result<Vec<u8>, Reject> {
+    let path = format!("{}{}", destination.base_path, destination.path.text(attempt.model));
+    let unsigned = Unsigned {
+        method: "POST",
+        authority: &destination.endpoint.authority,
+        path: &path,
+        headers: &[("content-type", "application/json")],
+        body,
+    };
+    let mut lines = Vec::new();
+    signer.sign(&unsigned, &mut lines).map(|()| lines).map_err(|why| {
+        let message = format!("provider {}: no credentials: {why}", attempt.upstream.name);
+        Reject::new(Kind::NoKey, message)
+    })
 }
 
 /// Room for a head: request line, host, key and a handful of headers.
@@ -243,18 +274,18 @@ fn write_head(
 ) {
     out.extend_from_slice(b"POST ");
     out.extend_from_slice(destination.base_path.as_bytes());
-    out.extend_from_slice(destination.path.as_bytes());
+    destination.path.write(attempt.model, &mut |piece| out.extend_from_slice(piece.as_bytes()));
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     out.extend_from_slice(destination.endpoint.authority.as_bytes());
     out.extend_from_slice(b"\r\ncontent-type: application/json\r\n");
     let auth_line = match (attempt.direct_key, attempt.key) {
         (Some(line), _) => line,
-        (None, Some(key)) => key.auth_line.expose(),
+        (None, Some(key)) => key.auth.line(),
         (None, None) => "",
     };
     out.extend_from_slice(auth_line.as_bytes());
     let forwarded = forwarded_headers(source, attempt);
-    for line in &attempt.upstream.headers {
+    for line in &*attempt.service.headers {
         // What the caller sends for this request beats what is configured for all.
         if !forwarded.iter().any(|(name, _)| *name == *line.name) {
             out.extend_from_slice(line.line.expose().as_bytes());
@@ -268,7 +299,7 @@ fn write_head(
     }
     out.extend_from_slice(b"content-length: ");
     crate::json::push_number(out, body_len);
-    out.extend_from_slice(b"\r\n\r\n");
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The caller's headers that travel to the provider: `x-bf-eh-<name>`, allow-listed ones, and
