@@ -1,6 +1,7 @@
 //! The table, a file for each subject. To add a case, add an entry.
 
 mod choose;
+mod many;
 mod peek;
 mod request;
 mod seam;
@@ -22,6 +23,7 @@ pub(crate) const SUBJECTS: &[&[Case]] = &[
     stream::CASES,
     choose::CASES,
     seam::CASES,
+    many::CASES,
     request::CASES,
 ];
 

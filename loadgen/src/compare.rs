@@ -13,10 +13,30 @@ use crate::run::flags::{Flags, GatewayFlags, LoadKind, StreamFlags, StreamMeasur
 use crate::run::save::OutputFlags;
 use crate::run::scene::{Kind, Wanted};
 use crate::run::settings::{GatewaySettings, Settings};
+use crate::run::time::Time;
 use crate::run::{QuietFlags, measure};
 
-/// Open streams at which memory is read.
+/// Open streams at which memory is read, and how they are opened and held.
 const IDLE_STEPS: [u32; 3] = [0, 1000, 2000];
+const IDLE_PER_SECOND: u32 = 1000;
+const IDLE_HOLD: Time = Time::milliseconds(1000);
+
+const ROUNDS: u32 = 3;
+const SECONDS: f64 = 4.0;
+
+/// Tuples a second, few enough that a request to one target is over, and the target that polls has gone to
+/// sleep, before the next one on their core is asked.
+const RATE: f64 = 1000.0;
+
+/// Bodies that fill many buffers, there and back, and how many of them are under way: fewer requests than any
+/// profile lets wait in line.
+const LONG_BODY_BYTES: u32 = 100_000;
+const LONG_CONNECTIONS: u32 = 64;
+
+/// Clients that leave most of their stream in the gateway's buffers, and how long.
+const SLOW_CLIENTS: u32 = 200;
+const SLOW_BYTES: u32 = 1_000_000;
+const SLOW_HOLD: Time = Time::milliseconds(2500);
 
 /// Flags of `loadgen compare`.
 #[derive(Clone, Debug, clap::Args)]
@@ -25,13 +45,13 @@ pub(crate) struct Args {
     first: String,
     /// Tuning profile of the second
     second: String,
-    /// Times each measurement is repeated [default: 5]
+    /// Times each measurement is repeated [default: 3]
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
-    /// Length of a round [default: 5]
+    /// Length of a round [default: 4]
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
-    /// Open loop: so many times a second one request to each [default: 2500]
+    /// Open loop: so many times a second one request to each [default: 1000]
     #[arg(long, value_name = "TUPLES")]
     rate: Option<f64>,
     /// Closed loop: connections that are always busy [default: 64]
@@ -45,7 +65,7 @@ pub(crate) struct Args {
     output: OutputFlags,
 }
 
-/// Three measurements: on a schedule, saturated, and with silent streams.
+/// Measures on a schedule, saturated, with long bodies, with silent streams, and with slow readers.
 pub(crate) fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let (first, second) = (name_of(&args.first), name_of(&args.second));
     if first == second {
@@ -74,22 +94,58 @@ pub(crate) fn run(args: Args) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn measurements(args: &Args) -> [(&'static str, &'static str, Flags); 3] {
-    let common = Flags { rounds: args.rounds, seconds: args.seconds, ..Flags::default() };
-    let open = Flags { load: Some(LoadKind::Open), rate: args.rate, ..common.clone() };
-    let closed =
-        Flags { load: Some(LoadKind::Closed), connections: args.connections, ..common.clone() };
-    let streams = StreamFlags {
+/// Name, sentence and flags of each, in order.
+fn measurements(args: &Args) -> Vec<(&'static str, &'static str, Flags)> {
+    let rounds = args.rounds.unwrap_or(ROUNDS);
+    let seconds = args.seconds.unwrap_or(SECONDS);
+    let open = Flags {
+        load: Some(LoadKind::Open),
+        rate: Some(args.rate.unwrap_or(RATE)),
+        warm_up: Some(1000),
+        seconds: Some(seconds),
+        rounds: Some(rounds),
+        ..Flags::default()
+    };
+    // The two share the time of a round.
+    let closed = Flags {
+        load: Some(LoadKind::Closed),
+        connections: args.connections,
+        seconds: Some(seconds / 2.0),
+        rounds: Some(rounds),
+        ..Flags::default()
+    };
+    let long = Flags {
+        connections: Some(LONG_CONNECTIONS),
+        warm_up: Some(10 * LONG_CONNECTIONS),
+        body_bytes: Some(LONG_BODY_BYTES),
+        reply_bytes: Some(LONG_BODY_BYTES),
+        ..closed.clone()
+    };
+    let idle = StreamFlags {
         measure: Some(StreamMeasure::Idle),
         steps: Some(IDLE_STEPS.to_vec()),
+        per_second: Some(IDLE_PER_SECOND),
+        hold: Some(IDLE_HOLD),
         ..StreamFlags::default()
     };
-    let idle = Flags { streams, rounds: Some(1), ..Flags::default() };
-    [
+    let slow = StreamFlags {
+        measure: Some(StreamMeasure::Slow),
+        clients: Some(SLOW_CLIENTS),
+        bytes: Some(SLOW_BYTES),
+        hold: Some(SLOW_HOLD),
+        ..StreamFlags::default()
+    };
+    let streams = |streams| Flags { streams, rounds: Some(1), ..Flags::default() };
+    let mut all = vec![
         ("open", "Two set-ups on one schedule: latency and its cost.", open),
         ("closed", "Two set-ups as fast as they are, in turns.", closed),
-        ("idle", "Two set-ups with open, silent streams: memory.", idle),
-    ]
+        ("long", "Two set-ups with bodies of 100 KB both ways.", long),
+        ("idle", "Two set-ups with open, silent streams: memory.", streams(idle)),
+    ];
+    // Memory that was taken stays: each time begins with fresh gateways.
+    let slow = ("slow", "Two set-ups with clients that read slowly: memory.", streams(slow));
+    all.extend(std::iter::repeat_n(slow, rounds as usize));
+    all
 }
 
 /// The settings, with the two gateways in place of the one that they describe.

@@ -28,6 +28,12 @@ use stages::Stages;
 /// Blocks of the short run beside which the gateway's stages are read: seconds.
 const STAGE_BLOCKS: u32 = 5;
 
+/// What is in flight at a time, beside what the rate and the upstream's delay keep there.
+const IN_FLIGHT_MARGIN: f64 = 1.1;
+
+/// Files that a process has open beside connections under load: listeners, logs, connections of samples.
+const OTHER_FILES: u64 = 200;
+
 /// Flags of `loadgen profile`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
@@ -60,14 +66,14 @@ pub(crate) fn run(args: Args) -> Result<(), Box<dyn Error>> {
 }
 
 fn run_part(part: Part, args: &Args) -> Result<Run, String> {
-    let apart = needs_apart(&part.flags, limits::raise());
+    let Part { name, about, mut flags } = part;
+    let lowered = fit(&mut flags, limits::raise());
     let settings = Settings::new(Flags {
-        apart: Some(apart),
-        name: Some(part.name),
-        about: Some(part.about.to_owned()),
+        name: Some(name),
+        about: Some(about.to_owned()),
         targets: Some(vec!["direct".to_owned(), "gateway".to_owned()]),
         gateway: args.gateway.clone(),
-        ..part.flags
+        ..flags
     })?;
     let Work::Load(load) = &settings.work else { return Err("a profile is a load".to_owned()) };
     let mut scene = Scene::start(&settings, &Wanted::of(&settings))?;
@@ -82,16 +88,30 @@ fn run_part(part: Part, args: &Args) -> Result<Run, String> {
             }
         }
     }
+    run.notes.extend(lowered);
     run.published = published::rows(&run, &run.stages);
     Ok(run)
 }
 
-/// Whether one process may not have open files enough for both ends of both targets' connections. What is in
-/// flight beyond the average is a tenth at most.
-fn needs_apart(flags: &Flags, open_files: u64) -> bool {
-    let delay = flags.delay.unwrap_or_default().0.as_secs_f64();
-    let in_flight = flags.rate.unwrap_or(0.0) * delay;
-    in_flight * 4.0 * 1.1 > open_files as f64
+/// Makes a load fit into the files that one process may have open. Harness, upstream and gateway each hold two
+/// ends of what is in flight; harness and upstream in one process hold four, so they are taken apart where that
+/// is too many. Where two are too many, the rate is lowered; what is to be said of that is given back.
+fn fit(flags: &mut Flags, open_files: u64) -> Option<String> {
+    let (Some(rate), Some(delay)) = (flags.rate, flags.delay) else { return None };
+    let end = rate * delay.0.as_secs_f64() * IN_FLIGHT_MARGIN;
+    let room = open_files.saturating_sub(OTHER_FILES) as f64;
+    flags.apart = Some(end * 4.0 > room);
+    let needed = end * 2.0;
+    if needed <= room {
+        return None;
+    }
+    let fitting = (rate * room / needed).floor();
+    flags.warm_up = flags.warm_up.map(|requests| (f64::from(requests) * fitting / rate) as u32);
+    flags.rate = Some(fitting);
+    Some(format!(
+        "NOT THE PROFILE'S RATE: {rate} a second take {needed:.0} open files in one process, which may have \
+         {open_files}; this ran at {fitting} a second. Raise the limit (ulimit -n) for the profile's own."
+    ))
 }
 
 /// The same load once more, short, with sampled requests beside it.
@@ -127,11 +147,30 @@ fn read_stages(
 mod tests {
     use super::*;
 
+    fn fitted(rate: f64, open_files: u64) -> (Flags, Option<String>) {
+        let mut flags = Name::FiveThousand.parts(true, Some(rate)).swap_remove(0).flags;
+        let told = fit(&mut flags, open_files);
+        (flags, told)
+    }
+
     #[test]
     fn an_upstream_gets_its_own_process_when_files_are_few() {
-        let flags = Name::FiveThousand.parts(true, None).swap_remove(0).flags;
-        assert!(needs_apart(&flags, 20_000));
-        assert!(!needs_apart(&flags, 200_000));
-        assert!(!needs_apart(&Flags::default(), 1024));
+        for (open_files, is_apart) in [(20_000, true), (200_000, false)] {
+            let (flags, told) = fitted(5000.0, open_files);
+            assert_eq!((flags.apart, flags.rate, told), (Some(is_apart), Some(5000.0), None));
+        }
+    }
+
+    #[test]
+    fn a_rate_is_lowered_to_what_fits_and_that_is_told() {
+        let (flags, told) = fitted(5000.0, 4300);
+        assert_eq!((flags.rate, flags.warm_up), (Some(1242.0), Some(3726)));
+        assert!(told.is_some_and(|told| told.contains("ran at 1242 a second")));
+    }
+
+    #[test]
+    fn users_in_a_closed_loop_always_fit() {
+        let mut users = Name::FiveHundred.parts(true, None).swap_remove(1).flags;
+        assert_eq!((fit(&mut users, 4096), users.apart), (None, None));
     }
 }

@@ -138,7 +138,9 @@ pub(crate) struct Latency {
 pub(crate) struct Cost {
     /// CPU time of all threads, over all kept blocks.
     pub(crate) cpu_us_per_request: f64,
-    /// The same for each kept block.
+    /// By the content events of a reply, where replies are streams.
+    pub(crate) cpu_us_per_event: Option<f64>,
+    /// The same per request for each kept block.
     pub(crate) cpu_us_per_request_blocks: Vec<f64>,
     pub(crate) voluntary_switches_per_request: f64,
     pub(crate) involuntary_switches_per_request: f64,
@@ -204,6 +206,8 @@ pub(crate) struct VersusResult {
     pub(crate) cpu_ratio: Option<Estimate>,
     /// Ratio of requests a second, in a closed loop.
     pub(crate) rate_ratio: Option<Estimate>,
+    /// Ratio of resident memory at the ends of blocks.
+    pub(crate) memory_ratio: Option<Estimate>,
     pub(crate) rounds: Vec<RoundRatios>,
 }
 
@@ -216,6 +220,7 @@ pub(crate) struct RoundRatios {
     pub(crate) p99_ratio: Option<f64>,
     pub(crate) cpu_ratio: Option<f64>,
     pub(crate) rate_ratio: Option<f64>,
+    pub(crate) memory_ratio: Option<f64>,
 }
 
 /// What two equal targets were measured to differ by.

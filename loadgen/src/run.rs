@@ -1,5 +1,6 @@
 //! `loadgen run`: measures what targets add to a request, or to a stream, and what that costs them.
 
+mod command;
 pub(crate) mod flags;
 pub(crate) mod measure;
 pub(crate) mod observe;

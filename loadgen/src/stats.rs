@@ -22,7 +22,7 @@ use crate::rig::recording::Recording;
 
 use block::Session;
 
-pub(crate) use bootstrap::{interval_of_median, ratio};
+pub(crate) use bootstrap::{interval_of_median, median_and_range, ratio};
 pub(crate) use memory::memory_series;
 pub(crate) use noise::NoiseLimits;
 pub(crate) use streams::{StreamSummary, summarize_disconnects, summarize_streams};

@@ -1,5 +1,8 @@
 //! Limits of the process: open files and locked memory, raised as far as the system lets us.
 
+use std::io;
+
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Open files that no run needs more of: 50,000 streams with two sockets on each of two sides. The hard
@@ -24,7 +27,26 @@ pub(crate) fn raise_open_files() -> u64 {
         let soft = Rlimit { current: found.maximum, maximum: found.maximum };
         let _ = setrlimit(Resource::Nofile, soft);
     }
+    open_files()
+}
+
+/// How many files this process may have open.
+pub(crate) fn open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Makes room in the kernel's table of this process's open files for as many as it may have; a program it becomes
+/// keeps that. The table grows by doubling otherwise, and each time the process waits until every core has been
+/// seen to do something else: with real-time threads on all of them that takes a second, in which a load falls
+/// behind.
+pub(crate) fn reserve_open_files() {
+    let Some(last) = getrlimit(Resource::Nofile).current.and_then(|limit| limit.checked_sub(1))
+    else {
+        return;
+    };
+    let last = i32::try_from(last.min(OPEN_FILES_MAX)).unwrap_or(i32::MAX);
+    // The room stays when the file is closed. Where there is none, the table grows when it must.
+    let _ = fcntl_dupfd_cloexec(io::stderr(), last);
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_dea
 use tempfile::TempDir;
 
 use super::own_program;
+use crate::host::limits;
 use crate::host::schedule::Place;
 
 /// How long a child may take until it listens. Peers written in Python take 20 s.
@@ -54,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if parent != Some(args.parent) {
         return Err("the parent process has ended".into());
     }
+    limits::reserve_open_files();
     Place { core: args.core, is_realtime: args.realtime }.take(None);
     let (program, arguments) = args.program.split_first().ok_or("no program was named")?;
     let error = Command::new(program).args(arguments).exec();

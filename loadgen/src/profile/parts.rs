@@ -75,7 +75,7 @@ impl Name {
             |suffix: &str, about, flags| Part { name: format!("{name}{suffix}"), about, flags };
         match self {
             Self::FiveThousand => {
-                let seconds = || Seconds { full: 120.0, quick: 10.0 };
+                let seconds = || Seconds { full: 120.0, quick: 8.0 };
                 let large =
                     Flags { reply_bytes: Some(LARGE_REPLY_BYTES), ..open(5000.0, seconds()) };
                 vec![

@@ -1,148 +1,113 @@
 //! What the original published of its own speed, row by row: 5,000 requests a second against a mock upstream of
 //! about 1.5 s, on two machines of AWS.
 
-use crate::result::{PublishedRow, Run, StageRow};
+use crate::result::{Estimate, PairedResult, PublishedRow, Run, StageRow};
+
+use Source::{Added, Mean, Memory, Nowhere, Prepared, Rate, Sizes, Stages, Success};
 
 /// The machines of the two columns.
 const MACHINES: [&str; 2] = ["t3.medium (2 vCPU, 4 GB)", "t3.xlarge (4 vCPU, 16 GB)"];
 
-/// One published row, and where our figure beside it comes from.
-struct Row {
-    name: &'static str,
-    published: [&'static str; 2],
-    ours: fn(&Ours<'_>) -> Option<String>,
-    note: &'static str,
+/// One published row: its name, what was published for the two machines, where our figure beside it comes from,
+/// and a note.
+struct Row(&'static str, [&'static str; 2], Source, &'static str);
+
+/// Where a figure of ours comes from.
+enum Source {
+    /// The share of the gateway's requests that succeeded.
+    Success,
+    /// Requests a second that were offered.
+    Rate,
+    /// The sizes of the bodies.
+    Sizes,
+    /// The mean latency of a target, from the moment a request was due.
+    Mean(&'static str),
+    /// The gateway's peak.
+    Memory,
+    /// The sum of the gateway's stages of these names.
+    Stages(&'static [&'static str]),
+    /// A step of the original's that is part of our stage `prepare`.
+    Prepared,
+    /// What the gateway adds to `direct`.
+    Added(fn(&PairedResult) -> Estimate),
+    /// We have none.
+    Nowhere,
 }
 
+/// The cells of rows that the original does not have.
+const NOT_PUBLISHED: [&str; 2] = ["not published", "not published"];
+
 const ROWS: &[Row] = &[
-    Row {
-        name: "success rate",
-        published: ["100 %", "100 %"],
-        ours: |ours| Some(format!("{:.2} %", ours.success_percent()?)),
-        note: "",
-    },
-    Row {
-        name: "request / reply size",
-        published: ["0.13 KB / 1.37 KB", "0.13 KB / 10.32 KB"],
-        ours: |ours| {
-            let workload = &ours.run.workload;
-            let kilobytes = |bytes: u64| bytes as f64 / 1024.0;
-            let (request, reply) = (workload.request_bytes?, workload.reply_bytes?);
-            Some(format!("{:.2} KB / {:.2} KB", kilobytes(request), kilobytes(reply)))
-        },
-        note: "bodies",
-    },
-    Row {
-        name: "mean latency at the client",
-        published: ["2.12 s", "1.61 s"],
-        ours: |ours| {
-            let target = ours.run.target("gateway")?;
-            Some(time(target.from_intended.as_ref().unwrap_or(&target.from_send).mean_us))
-        },
-        note: "from the moment a request was due",
-    },
-    Row {
-        name: "mean latency without the gateway",
-        published: ["not published", "not published"],
-        ours: |ours| {
-            let target = ours.run.target("direct")?;
-            Some(time(target.from_intended.as_ref().unwrap_or(&target.from_send).mean_us))
-        },
-        note: "direct, in the same run",
-    },
-    Row {
-        name: "peak memory",
-        published: ["1312.79 MB", "3340.44 MB"],
-        ours: |ours| {
-            let bytes = ours.run.target("gateway")?.cost.as_ref()?.rss_peak_bytes;
-            Some(format!("{:.1} MB", bytes as f64 / f64::from(1 << 20)))
-        },
-        note: "resident, control plane included",
-    },
-    Row {
-        name: "queue wait",
-        published: ["47.13 µs", "1.67 µs"],
-        ours: |ours| ours.stage("wait"),
-        note: "",
-    },
-    Row {
-        name: "key selection",
-        published: ["16 ns", "10 ns"],
-        ours: |ours| ours.stage("choose"),
-        note: "ours is the whole choice of target and key, routing rules included",
-    },
-    Row {
-        name: "message formatting",
-        published: ["2.19 µs", "2.11 µs"],
-        ours: |ours| ours.within_preparation(),
-        note: "",
-    },
-    Row {
-        name: "params preparation",
-        published: ["436 ns", "417 ns"],
-        ours: |ours| ours.within_preparation(),
-        note: "",
-    },
-    Row {
-        name: "request body preparation",
-        published: ["2.65 µs", "2.36 µs"],
-        ours: |ours| ours.stage("prepare"),
-        note: "ours is one step from the caller's bytes to the upstream's",
-    },
-    Row {
-        name: "JSON marshalling",
-        published: ["63.47 µs", "26.80 µs"],
-        ours: |ours| ours.within_preparation(),
-        note: "",
-    },
-    Row {
-        name: "request setup",
-        published: ["6.59 µs", "7.17 µs"],
-        ours: |ours| ours.within_preparation(),
-        note: "",
-    },
-    Row {
-        name: "HTTP request (upstream)",
-        published: ["1.56 s", "1.50 s"],
-        ours: |ours| ours.stage("upstream"),
-        note: "until the reply's head",
-    },
-    Row {
-        name: "error handling",
-        published: ["189 ns", "162 ns"],
-        ours: |_| None,
-        note: "no request failed, so none was measured",
-    },
-    Row {
-        name: "response parsing",
-        published: ["11.30 ms", "2.11 ms"],
-        ours: |_| None,
-        note: "ours relays as it reads; the time is in the added latency below",
-    },
-    Row {
-        name: "overhead as the original sums it",
-        published: ["59 µs", "11 µs"],
-        ours: |ours| ours.stages(&["wait", "choose", "prepare"]),
-        note: "theirs leaves out marshalling and parsing, ours cannot; the rows of the second column sum up to 13.9 µs",
-    },
-    Row {
-        name: "the same with receiving the request",
-        published: ["not published", "not published"],
-        ours: |ours| ours.stages(&["receive", "wait", "choose", "prepare"]),
-        note: "still without relaying the reply and without the kernel",
-    },
-    Row {
-        name: "added latency end to end, median",
-        published: ["not published", "not published"],
-        ours: |ours| Some(time(ours.paired()?.added.value)),
-        note: "gateway minus direct, request by request, in the same run",
-    },
-    Row {
-        name: "added latency end to end, p99",
-        published: ["not published", "not published"],
-        ours: |ours| Some(time(ours.paired()?.added_p99.value)),
-        note: "the difference of the published means is 560 ms and 110 ms",
-    },
+    Row("success rate", ["100 %", "100 %"], Success, ""),
+    Row("requests a second", ["5000", "5000"], Rate, "offered"),
+    Row("request / reply size", ["0.13 KB / 1.37 KB", "0.13 KB / 10.32 KB"], Sizes, "bodies"),
+    Row(
+        "mean latency at the client",
+        ["2.12 s", "1.61 s"],
+        Mean("gateway"),
+        "from the moment a request was due",
+    ),
+    Row(
+        "mean latency without the gateway",
+        NOT_PUBLISHED,
+        Mean("direct"),
+        "direct, in the same run",
+    ),
+    Row("peak memory", ["1312.79 MB", "3340.44 MB"], Memory, "resident, control plane included"),
+    Row("queue wait", ["47.13 µs", "1.67 µs"], Stages(&["wait"]), ""),
+    Row(
+        "key selection",
+        ["16 ns", "10 ns"],
+        Stages(&["choose"]),
+        "ours is the whole choice of target and key, routing rules included",
+    ),
+    Row("message formatting", ["2.19 µs", "2.11 µs"], Prepared, ""),
+    Row("params preparation", ["436 ns", "417 ns"], Prepared, ""),
+    Row(
+        "request body preparation",
+        ["2.65 µs", "2.36 µs"],
+        Stages(&["prepare"]),
+        "ours is one step from the caller's bytes to the upstream's",
+    ),
+    Row("JSON marshalling", ["63.47 µs", "26.80 µs"], Prepared, ""),
+    Row("request setup", ["6.59 µs", "7.17 µs"], Prepared, ""),
+    Row(
+        "HTTP request (upstream)",
+        ["1.56 s", "1.50 s"],
+        Stages(&["upstream"]),
+        "until the reply's head",
+    ),
+    Row("error handling", ["189 ns", "162 ns"], Nowhere, "ours has no timer of its own"),
+    Row(
+        "response parsing",
+        ["11.30 ms", "2.11 ms"],
+        Nowhere,
+        "ours relays as it reads; the time is in the added latency below",
+    ),
+    Row(
+        "overhead as the original sums it",
+        ["59 µs", "11 µs"],
+        Stages(&["wait", "choose", "prepare"]),
+        "theirs leaves out marshalling and parsing, ours cannot; the rows of the second column sum up to 13.9 µs",
+    ),
+    Row(
+        "the same with receiving the request",
+        NOT_PUBLISHED,
+        Stages(&["receive", "wait", "choose", "prepare"]),
+        "still without relaying the reply and without the kernel",
+    ),
+    Row(
+        "added latency end to end, median",
+        NOT_PUBLISHED,
+        Added(|paired| paired.added),
+        "gateway minus direct, request by request, in the same run",
+    ),
+    Row(
+        "added latency end to end, p99",
+        NOT_PUBLISHED,
+        Added(|paired| paired.added_p99),
+        "the difference of the published means is 560 ms and 110 ms",
+    ),
 ];
 
 /// A run of ours with the stages of its gateway.
@@ -152,29 +117,50 @@ struct Ours<'a> {
 }
 
 impl Ours<'_> {
-    fn success_percent(&self) -> Option<f64> {
+    fn figure(&self, source: &Source) -> Option<String> {
+        match source {
+            Success => self.success(),
+            Rate => self.run.workload.tuples_per_second.map(|rate| rate.to_string()),
+            Sizes => self.sizes(),
+            Mean(target) => self.mean(target),
+            Memory => self.memory(),
+            Stages(names) => self.sum(names).map(time),
+            Prepared => self.sum(&["prepare"]).map(|_| "in request body preparation".to_owned()),
+            Added(of) => self.paired().map(|paired| time(of(paired).value)),
+            Nowhere => None,
+        }
+    }
+
+    fn success(&self) -> Option<String> {
         let target = self.run.target("gateway")?;
-        (target.requests > 0).then(|| target.ok as f64 / target.requests as f64 * 100.0)
+        let percent = target.ok as f64 / target.requests as f64 * 100.0;
+        (target.requests > 0).then(|| format!("{percent:.2} %"))
     }
 
-    fn stage_us(&self, name: &str) -> Option<f64> {
-        self.stages.iter().find(|stage| stage.name == name).map(|stage| stage.mean_us)
+    fn sizes(&self) -> Option<String> {
+        let kilobytes = |bytes: u64| bytes as f64 / 1024.0;
+        let workload = &self.run.workload;
+        let (request, reply) = (workload.request_bytes?, workload.reply_bytes?);
+        Some(format!("{:.2} KB / {:.2} KB", kilobytes(request), kilobytes(reply)))
     }
 
-    fn stage(&self, name: &str) -> Option<String> {
-        self.stage_us(name).map(time)
+    fn mean(&self, target: &str) -> Option<String> {
+        let target = self.run.target(target)?;
+        Some(time(target.from_intended.as_ref().unwrap_or(&target.from_send).mean_us))
     }
 
-    fn stages(&self, names: &[&str]) -> Option<String> {
-        names.iter().map(|name| self.stage_us(name)).sum::<Option<f64>>().map(time)
+    fn memory(&self) -> Option<String> {
+        let bytes = self.run.target("gateway")?.cost.as_ref()?.rss_peak_bytes;
+        Some(format!("{:.1} MB", bytes as f64 / f64::from(1 << 20)))
     }
 
-    /// What the original does in steps of their own and we do in one.
-    fn within_preparation(&self) -> Option<String> {
-        self.stage_us("prepare").map(|_| "in request body preparation".to_owned())
+    /// Microseconds of these stages together; none if one was not seen.
+    fn sum(&self, names: &[&str]) -> Option<f64> {
+        let mean = |name: &&str| self.stages.iter().find(|stage| stage.name == **name);
+        names.iter().map(|name| mean(name).map(|stage| stage.mean_us)).sum()
     }
 
-    fn paired(&self) -> Option<&crate::result::PairedResult> {
+    fn paired(&self) -> Option<&PairedResult> {
         self.run.paired.iter().find(|paired| paired.target == "gateway")
     }
 }
@@ -182,15 +168,15 @@ impl Ours<'_> {
 /// The published table with our column beside it.
 pub(super) fn rows(run: &Run, stages: &[StageRow]) -> Vec<PublishedRow> {
     let ours = Ours { run, stages };
-    let row = |row: &Row| PublishedRow {
-        name: row.name.to_owned(),
+    let row = |Row(name, published, source, note): &Row| PublishedRow {
+        name: (*name).to_owned(),
         published: MACHINES
             .iter()
-            .zip(row.published)
-            .map(|(machine, value)| ((*machine).to_owned(), value.to_owned()))
+            .zip(published)
+            .map(|(machine, value)| ((*machine).to_owned(), (*value).to_owned()))
             .collect(),
-        ours: (row.ours)(&ours).unwrap_or_else(|| "–".to_owned()),
-        note: row.note.to_owned(),
+        ours: ours.figure(source).unwrap_or_else(|| "–".to_owned()),
+        note: (*note).to_owned(),
     };
     ROWS.iter().map(row).collect()
 }

@@ -1,15 +1,17 @@
 //! The result in one sentence.
 
-use crate::result::{PairedResult, Run, TargetResult, VersusResult};
+use crate::result::{
+    DisconnectResult, PacedResult, PairedResult, Run, SlowReaderResult, TargetResult, VersusResult,
+};
 
-use super::format::{number, percent, ratio};
+use super::format::{megabytes, number, percent, ratio};
 
 /// The target a run is about if it has one of that name.
 pub(crate) const SUBJECT: &str = "gateway";
 
 /// What came out, in one sentence, for the target the run is about.
 pub(crate) fn headline(run: &Run) -> String {
-    let sentence = paired(run).or_else(|| closed(run)).or_else(|| streams(run));
+    let sentence = added(run).or_else(|| closed(run)).or_else(|| streams(run));
     let sentence = sentence.or_else(|| memory(run)).or_else(|| alone(run));
     sentence.unwrap_or_else(|| "Nothing was measured.".to_owned())
 }
@@ -31,7 +33,7 @@ pub(crate) fn subject_versus(run: &Run) -> Option<&VersusResult> {
     run.versus.iter().find(|versus| versus.target == subject.name)
 }
 
-fn paired(run: &Run) -> Option<String> {
+fn added(run: &Run) -> Option<String> {
     let paired = subject_paired(run)?;
     let added = number(paired.added.value);
     let mut sentence =
@@ -56,8 +58,19 @@ fn closed(run: &Run) -> Option<String> {
 }
 
 fn streams(run: &Run) -> Option<String> {
-    let paced = &run.streams.as_ref()?.paced;
-    let subject = paced.iter().find(|paced| paced.name == SUBJECT).or_else(|| paced.last())?;
+    let streams = run.streams.as_ref()?;
+    paced(&streams.paced)
+        .or_else(|| disconnected(&streams.disconnects))
+        .or_else(|| slow(&streams.slow_readers))
+}
+
+/// The subject among results of streams, else the last one.
+fn of_subject<T>(results: &[T], name: fn(&T) -> &str) -> Option<&T> {
+    results.iter().find(|result| name(result) == SUBJECT).or_else(|| results.last())
+}
+
+fn paced(paced: &[PacedResult]) -> Option<String> {
+    let subject = of_subject(paced, |paced| &paced.name)?;
     let name = &subject.name;
     let first = match &subject.added_first_event {
         Some(added) => format!("adds {} µs to the first event", number(added.value)),
@@ -70,6 +83,20 @@ fn streams(run: &Run) -> Option<String> {
         _ => format!("{faults} streams arrived altered or broken"),
     };
     Some(format!("{name} {first} and {gap} µs to the gap at p99; {faults}."))
+}
+
+fn disconnected(disconnects: &[DisconnectResult]) -> Option<String> {
+    let subject = of_subject(disconnects, |one| &one.name)?;
+    let DisconnectResult { name, closed, never_closed, until_closed, .. } = subject;
+    let (of, within) = (closed + never_closed, number(until_closed.max_us));
+    Some(format!("{name} closed {closed} of {of} upstream connections within {within} µs."))
+}
+
+fn slow(readers: &[SlowReaderResult]) -> Option<String> {
+    let subject = of_subject(readers, |one| &one.name)?;
+    let grown = subject.rss_peak_bytes.saturating_sub(subject.rss_before_bytes);
+    let (name, grown) = (&subject.name, megabytes(grown));
+    Some(format!("{name} grew by {grown} MB for {} slow readers.", subject.readers))
 }
 
 fn memory(run: &Run) -> Option<String> {

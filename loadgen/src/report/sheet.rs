@@ -1,8 +1,8 @@
 //! The numbers of a report in rows and columns, once for the text and for the page.
 
 use crate::result::{
-    Latency, MemoryAxis, PairedResult, PublishedRow, RoundRatios, Run, StreamResult, TargetResult,
-    VersusResult,
+    Cost, Latency, MemoryAxis, PairedResult, PublishedRow, RoundRatios, Run, StreamResult,
+    TargetResult, VersusResult,
 };
 
 use super::format::{count, estimate, megabytes, number, optional, percent, ratio, slope};
@@ -194,32 +194,33 @@ pub(crate) fn rounds(run: &Run) -> Option<Sheet> {
 
 /// What the targets' processes used.
 pub(crate) fn cost(run: &Run) -> Option<Sheet> {
-    let rows = run.targets.iter().filter_map(|target| {
-        let cost = target.cost.as_ref()?;
-        Some(vec![
-            target.name.clone(),
-            number(cost.cpu_us_per_request),
-            number(cost.voluntary_switches_per_request),
-            number(cost.involuntary_switches_per_request),
-            optional(cost.syscalls_per_request, number),
-            megabytes(cost.rss_bytes),
-            megabytes(cost.rss_peak_bytes),
-            optional(cost.pss_bytes, megabytes),
-            cost.threads.to_string(),
-        ])
-    });
-    let columns = [
-        "target",
-        "CPU µs",
-        "sleeps",
-        "displaced",
-        "syscalls",
-        "RSS MB",
-        "peak MB",
-        "PSS MB",
-        "threads",
+    type Part = (&'static str, fn(&Cost) -> Option<String>);
+    let parts: [Part; 9] = [
+        ("CPU µs", |cost| Some(number(cost.cpu_us_per_request))),
+        ("per event", |cost| cost.cpu_us_per_event.map(number)),
+        ("sleeps", |cost| Some(number(cost.voluntary_switches_per_request))),
+        ("displaced", |cost| Some(number(cost.involuntary_switches_per_request))),
+        ("syscalls", |cost| cost.syscalls_per_request.map(number)),
+        ("RSS MB", |cost| Some(megabytes(cost.rss_bytes))),
+        ("peak MB", |cost| Some(megabytes(cost.rss_peak_bytes))),
+        ("PSS MB", |cost| cost.pss_bytes.map(megabytes)),
+        ("threads", |cost| Some(cost.threads.to_string())),
     ];
-    Sheet::of_numbers("Cost per request, and memory", &columns, rows.collect())
+    let costs: Vec<(&str, &Cost)> = run
+        .targets
+        .iter()
+        .filter_map(|target| Some((target.name.as_str(), target.cost.as_ref()?)))
+        .collect();
+    let is_used = |part: &&Part| costs.iter().any(|(_, cost)| (part.1)(cost).is_some());
+    let used: Vec<&Part> = parts.iter().filter(is_used).collect();
+    let mut columns = vec!["target"];
+    columns.extend(used.iter().map(|(name, _)| *name));
+    let row = |(name, cost): &(&str, &Cost)| {
+        let mut row = vec![(*name).to_owned()];
+        row.extend(used.iter().map(|(_, part)| optional(part(cost), |text| text)));
+        row
+    };
+    Sheet::of_numbers("Cost per request, and memory", &columns, costs.iter().map(row).collect())
         .with_note(
             "Sleeps and displaced: context switches by itself and by others. MB: a million bytes.",
         )

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::command;
 use super::observe::{Observer, Screen};
 use super::scene::Scene;
-use super::settings::{LoadSettings, Settings, Upstream};
+use super::settings::{LoadSettings, Settings, Upstream, Work};
 use super::syscalls::count_syscalls;
 use crate::host::processes::Group;
 use crate::host::schedule::{Moved, Placement};
@@ -40,6 +41,9 @@ const NO_LIMITS: NoiseLimits = NoiseLimits {
 /// An upstream in a process of its own has the harness's core too, so one waits for the other: at 5,000
 /// requests a second up to 18 % of the time. More than this is somebody else.
 const SHARED_CORE_DELAY_SHARE: f64 = 0.25;
+
+/// In a closed loop the two are always ready, and half of the time it is the other's turn.
+const SHARED_CORE_DELAY_SHARE_CLOSED: f64 = 0.75;
 
 /// Measures a load; the scene's targets are compared as the settings say.
 pub(crate) fn measure_load(
@@ -77,6 +81,9 @@ pub(crate) fn measure_load(
     if let Some(last) = &last {
         fill_costs(&mut run.targets, &groups, last);
     }
+    if let Some(stream) = load.stream {
+        fill_event_costs(&mut run.targets, stream.events);
+    }
     run.memory = memory_over_time(&recordings);
     run.workload = workload(settings, load, scene);
     set_versions(&mut run.targets, &scene.versions);
@@ -102,7 +109,7 @@ fn check_open_files(settings: &Settings, load: &LoadSettings, scene: &Scene) -> 
     let in_flight = tuples_per_second * settings.delay.as_secs_f64();
     let sides = if scene.listener.is_some() { 2.0 } else { 1.0 };
     let needed = in_flight * scene.targets.len() as f64 * sides;
-    let allowed = limits::raise();
+    let allowed = limits::open_files();
     if needed <= allowed as f64 {
         return Ok(());
     }
@@ -119,7 +126,7 @@ pub(crate) fn begin(settings: &Settings) -> Run {
         format: FORMAT,
         name: settings.name.clone(),
         started_at: now(),
-        command: std::env::args().collect(),
+        command: command::told(),
         commit: commit(),
         machine: machine::describe(),
         notes: settings.about.iter().cloned().collect(),
@@ -194,14 +201,25 @@ pub(crate) fn options(settings: &Settings) -> SummaryOptions {
 }
 
 fn noise_limits(settings: &Settings) -> NoiseLimits {
-    let limits = if settings.keep_noisy { NO_LIMITS } else { NoiseLimits::default() };
-    match settings.upstream {
-        Upstream::Own { is_apart: true, .. } => NoiseLimits {
-            harness_run_delay_share: limits.harness_run_delay_share.max(SHARED_CORE_DELAY_SHARE),
-            ..limits
-        },
-        _ => limits,
+    let mut limits = if settings.keep_noisy { NO_LIMITS } else { NoiseLimits::default() };
+    if !settings.cores.is_realtime {
+        // The threads of one target take turns on its core.
+        limits.target_involuntary_per_second = f64::INFINITY;
     }
+    let is_shared = match settings.upstream {
+        Upstream::Own { is_apart, .. } => is_apart,
+        Upstream::Elsewhere(address) => address.ip().is_loopback(),
+    };
+    if !is_shared {
+        return limits;
+    }
+    let share = match &settings.work {
+        Work::Load(LoadSettings { load: Load::Closed { .. }, .. }) => {
+            SHARED_CORE_DELAY_SHARE_CLOSED
+        }
+        Work::Load(_) | Work::Streams(_) => SHARED_CORE_DELAY_SHARE,
+    };
+    NoiseLimits { harness_run_delay_share: limits.harness_run_delay_share.max(share), ..limits }
 }
 
 fn fill(run: &mut Run, summary: Summary) {
@@ -231,6 +249,13 @@ fn fill_costs(targets: &mut [TargetResult], groups: &[Option<Group>], last: &Hos
         let (Some(cost), Some(group)) = (&mut target.cost, group) else { continue };
         cost.rss_peak_bytes = cost.rss_peak_bytes.max(group.peak_rss_bytes());
         cost.pss_bytes = last.as_ref().and_then(|last| last.pss_bytes);
+    }
+}
+
+/// What a streamed reply costs, divided among its content events.
+fn fill_event_costs(targets: &mut [TargetResult], events: u32) {
+    for cost in targets.iter_mut().filter_map(|target| target.cost.as_mut()) {
+        cost.cpu_us_per_event = Some(cost.cpu_us_per_request / f64::from(events));
     }
 }
 
@@ -316,9 +341,11 @@ pub(crate) fn facts(settings: &Settings) -> Vec<(String, String)> {
         facts.push(("gateway workers".to_owned(), gateway.workers.to_string()));
         facts.push(("gateway path".to_owned(), gateway.path.clone()));
     }
-    let arguments = (!gateway.arguments.is_empty()).then(|| gateway.arguments.join(" "));
+    let arguments: Vec<String> =
+        gateway.arguments.iter().map(|word| command::told_word(word)).collect();
+    let arguments = (!arguments.is_empty()).then(|| arguments.join(" "));
     let given = [
-        ("gateway profile", gateway.profile.clone()),
+        ("gateway profile", gateway.profile.as_deref().map(command::told_word)),
         ("gateway upstream", gateway.upstream.clone()),
         ("gateway arguments", arguments),
     ];

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::settings::{Cores, GatewaySettings, Settings, Upstream};
 use super::target_file::{CHAT_MODEL, CHAT_PATH, Peer};
 use super::upstream;
+use crate::host::limits;
 use crate::host::processes::Group;
 use crate::host::schedule::{Moved, Place, Placement};
 use crate::launch::child::Child;
@@ -76,6 +77,8 @@ struct Prepared {
 impl Scene {
     /// Starts what is wanted and waits until it answers.
     pub(crate) fn start(settings: &Settings, wanted: &[Wanted]) -> Result<Self, String> {
+        limits::raise();
+        limits::reserve_open_files();
         let mut scene = Self {
             listener: None,
             targets: Vec::new(),

@@ -31,6 +31,10 @@ const WARM_UP_MAX: u32 = 1_000_000;
 /// Connections from one source address to one target: the kernel has 28,232 ports for them by default, some
 /// of which wait for their end.
 const CONNECTIONS_PER_SOURCE: u32 = 20_000;
+/// The same where an open loop holds connections. The kernel looks through one half of the ports before the
+/// other, so the more are in use, the longer it takes to connect; and those of the run before this one wait for
+/// their end for a minute.
+const OPEN_CONNECTIONS_PER_SOURCE: f64 = 1000.0;
 
 /// Everything a run needs to know.
 #[derive(Clone, Debug)]
@@ -139,17 +143,21 @@ impl Settings {
         let gateway = gateway(flags.gateway.clone())?;
         let cores = Cores::new(&flags, gateway.workers)?;
         let default_targets = ["direct", "l4", "gateway"].map(str::to_owned).to_vec();
+        let targets = flags.targets.unwrap_or(default_targets);
+        let delay = flags.delay.unwrap_or_default().0;
         let settings = Self {
             name: flags.name.unwrap_or_else(|| "run".to_owned()),
             about: flags.about,
-            targets: flags.targets.unwrap_or(default_targets),
             rounds: within("--rounds", flags.rounds, 5, 1, ROUNDS_MAX)?,
             warm_up: within("--warm-up", flags.warm_up, 2000, 0, WARM_UP_MAX)?,
             body_bytes: body_bytes as usize,
             reply_bytes: reply_bytes as usize,
-            delay: flags.delay.unwrap_or_default().0,
+            delay,
             upstream: upstream(flags.upstream, flags.upstream_listen, flags.apart)?,
-            source_addresses: flags.source_addresses.unwrap_or_else(|| source_addresses(&work)),
+            source_addresses: flags
+                .source_addresses
+                .unwrap_or_else(|| source_addresses(&work, delay, targets.len())),
+            targets,
             baseline: flags.baseline.unwrap_or_else(|| "direct".to_owned()),
             forwarder: flags.forwarder.unwrap_or_else(|| "l4".to_owned()),
             peer: flags.peer,
@@ -366,10 +374,15 @@ fn gateway(flags: GatewayFlags) -> Result<GatewaySettings, String> {
 }
 
 /// None until one address does not have ports enough.
-fn source_addresses(work: &Work) -> u8 {
+fn source_addresses(work: &Work, delay: Duration, targets: usize) -> u8 {
     let most = match work {
         Work::Load(LoadSettings { load: Load::Closed { connections }, .. }) => *connections as u32,
-        Work::Load(_) => 0,
+        Work::Load(LoadSettings { load: Load::Open { tuples_per_second, .. }, .. }) => {
+            let open = tuples_per_second * delay.as_secs_f64() * targets as f64;
+            let sources = (open / OPEN_CONNECTIONS_PER_SOURCE).ceil().min(f64::from(u8::MAX));
+            return if sources > 1.0 { sources as u8 } else { 0 };
+        }
+        Work::Load(LoadSettings { load: Load::OneByOne, .. }) => 0,
         Work::Streams(streams) => streams.steps.last().copied().unwrap_or(0),
     };
     match most > CONNECTIONS_PER_SOURCE {
@@ -415,6 +428,19 @@ mod tests {
         flags.streams.measure = Some(StreamMeasure::Idle);
         flags.streams.steps = Some(vec![0, 50_000]);
         assert_eq!(Settings::new(flags).unwrap().source_addresses, 3);
+    }
+
+    #[test]
+    fn many_requests_in_flight_need_many_sources() {
+        let sources = |rate| {
+            let flags = Flags {
+                rate: Some(rate),
+                delay: Some(Time::milliseconds(1500)),
+                ..Flags::default()
+            };
+            Settings::new(flags).unwrap().source_addresses
+        };
+        assert_eq!([200.0, 5000.0].map(sources), [0, 23]);
     }
 
     #[test]

@@ -143,15 +143,19 @@ fn drift(
 }
 
 fn rules(limits: &NoiseLimits, baseline: Option<&str>) -> Vec<String> {
+    let of_targets = limits.target_involuntary_per_second;
+    let of_targets = match of_targets.is_finite() {
+        true => format!(", or a target under load more than {of_targets}"),
+        false => String::new(),
+    };
     let mut rules = vec![
         format!(
             "the hypervisor took more than {} ticks of CPU time of any core",
             limits.steal_ticks
         ),
         format!(
-            "the harness was displaced from its core more than {} times a second, or a target under \
-             load more than {}",
-            limits.harness_involuntary_per_second, limits.target_involuntary_per_second
+            "the harness was displaced from its core more than {} times a second{of_targets}",
+            limits.harness_involuntary_per_second
         ),
         format!(
             "the harness was ready and waited for its core more than {} % of the time",

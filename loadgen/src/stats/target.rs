@@ -87,6 +87,7 @@ fn cost(blocks: &[&BlockRecord], target: usize) -> Option<Cost> {
     let mut resident: Vec<f64> = costed.iter().map(|(cost, _)| cost.rss_bytes as f64).collect();
     Some(Cost {
         cpu_us_per_request: rounded(per_request(|cost| cost.cpu_ns) / 1e3),
+        cpu_us_per_event: None,
         cpu_us_per_request_blocks: costed
             .iter()
             .map(|(cost, requests)| rounded(cost.cpu_ns as f64 / 1e3 / *requests as f64))

@@ -110,8 +110,9 @@ impl OpenLoop<'_> {
             latency_ratio: self.median_ratio(|tuple| latencies(tuple, pair)),
             added_ratio: self.median_ratio(|tuple| self.added(tuple, pair)),
             p99_ratio: self.p99_ratio(&rounds, pair),
-            cpu_ratio: self.cpu_ratio(pair),
+            cpu_ratio: self.by_blocks(|block| block_cpu_ratio(block, pair)),
             rate_ratio: None,
+            memory_ratio: self.by_blocks(|block| block_memory_ratio(block, pair)),
             rounds,
         }
     }
@@ -144,11 +145,9 @@ impl OpenLoop<'_> {
             latency_ratio: quantile_ratio(blocks, 0.5, |tuple| latencies(tuple, pair)),
             added_ratio: quantile_ratio(blocks, 0.5, |tuple| self.added(tuple, pair)),
             p99_ratio: self.p99_of(blocks, pair),
-            cpu_ratio: {
-                let ratios = blocks.iter().filter_map(|block| block_cpu_ratio(block, pair));
-                median(&mut ratios.collect::<Vec<f64>>()).map(rounded)
-            },
+            cpu_ratio: median_of(blocks, |block| block_cpu_ratio(block, pair)),
             rate_ratio: None,
+            memory_ratio: median_of(blocks, |block| block_memory_ratio(block, pair)),
         }
     }
 
@@ -172,9 +171,8 @@ impl OpenLoop<'_> {
     }
 
     /// The processes of a block ran side by side, so each block gives a ratio.
-    fn cpu_ratio(&self, pair: Pair) -> Option<Estimate> {
-        let blocks = self.session.blocks.iter();
-        let ratios: Vec<f64> = blocks.filter_map(|block| block_cpu_ratio(block, pair)).collect();
+    fn by_blocks(&self, ratio: impl Fn(&BlockRecord) -> Option<f64>) -> Option<Estimate> {
+        let ratios: Vec<f64> = self.session.blocks.iter().filter_map(ratio).collect();
         interval_of_median(&ratios)
     }
 }
@@ -191,6 +189,8 @@ struct Share {
     cpu_us_per_request: Option<f64>,
     p50_ns: Option<f64>,
     p99_ns: Option<f64>,
+    /// The most at the end of one of its blocks.
+    rss_bytes: Option<f64>,
 }
 
 impl<'a> Turns<'a> {
@@ -224,6 +224,7 @@ impl<'a> Turns<'a> {
             p99_ratio: median_and_range(&all(&rounds, |round| round.p99_ratio)),
             cpu_ratio: estimate(|round| round.cpu_ratio),
             rate_ratio: estimate(|round| round.rate_ratio),
+            memory_ratio: estimate(|round| round.memory_ratio),
             rounds,
         }
     }
@@ -239,12 +240,15 @@ impl Share {
         let costs = blocks.iter().map(|block| block.cost_of(target).map(|cost| cost.cpu_ns));
         let cpu_ns: Option<u64> = costs.sum();
         let ended: u64 = blocks.iter().map(|block| block.ended(target)).sum();
+        let costs = blocks.iter().filter_map(|block| block.cost_of(target));
+        let rss_bytes = costs.map(|cost| cost.rss_bytes).max();
         Some(Share {
             requests_per_second: ratio(latency.len() as f64, seconds),
             cpu_us_per_request: ratio(cpu_ns.unwrap_or(0) as f64 / 1e3, ended as f64)
                 .filter(|used| *used > 0.0),
             p50_ns: at(0.5),
             p99_ns: at(0.99),
+            rss_bytes: rss_bytes.map(|bytes| bytes as f64),
         })
     }
 }
@@ -260,6 +264,7 @@ fn turn_ratios(turn: &[&BlockRecord], pair: Pair) -> Option<RoundRatios> {
         p99_ratio: part(|share| share.p99_ns),
         cpu_ratio: part(|share| share.cpu_us_per_request),
         rate_ratio: part(|share| share.requests_per_second),
+        memory_ratio: part(|share| share.rss_bytes),
     })
 }
 
@@ -283,6 +288,16 @@ fn quantile_ratio(
 
 fn block_cpu_ratio(block: &BlockRecord, pair: Pair) -> Option<f64> {
     ratio(block.cpu_us_per_request(pair.target)?, block.cpu_us_per_request(pair.reference)?)
+}
+
+fn block_memory_ratio(block: &BlockRecord, pair: Pair) -> Option<f64> {
+    let bytes = |target| block.cost_of(target).map(|cost| cost.rss_bytes as f64);
+    ratio(bytes(pair.target)?, bytes(pair.reference)?)
+}
+
+fn median_of(blocks: &[&BlockRecord], ratio: impl Fn(&BlockRecord) -> Option<f64>) -> Option<f64> {
+    let ratios = blocks.iter().filter_map(|block| ratio(block));
+    median(&mut ratios.collect::<Vec<f64>>()).map(rounded)
 }
 
 fn all(rounds: &[RoundRatios], part: impl Fn(&RoundRatios) -> Option<f64>) -> Vec<f64> {

@@ -153,21 +153,34 @@ pub(crate) fn push_header(out: &mut Buffer, name: impl AsRef<[u8]>, value: &[u8]
     out.extend_from_slice(b"\r\n");
 }
 
-/// Copies the headers of a provider's reply that a caller may see.
+/// Copies the headers of a provider's reply that a caller may see: neighbouring lines at once, as they are.
 pub(crate) fn push_forwardable(head: &ResponseHead, bytes: &[u8], out: &mut Buffer) {
-    for (name, value) in head.headers(bytes) {
-        if is_forwardable(name) {
-            push_header(out, name, value);
+    let mut lines = 0..0;
+    for (_, line) in head.lines(bytes).filter(|(name, _)| is_forwardable(name)) {
+        if line.start != lines.end {
+            out.extend_from_slice(bytes.get(lines).unwrap_or_default());
+            lines = line.start..line.start;
         }
+        lines.end = line.end;
     }
+    out.extend_from_slice(bytes.get(lines).unwrap_or_default());
 }
 
 fn is_forwardable(name: &[u8]) -> bool {
+    let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return false };
     let starts = |prefix: &[u8]| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    let is_held = |held: &&str| held.as_bytes().eq_ignore_ascii_case(name);
-    !held_back(name.len()).iter().any(is_held) && !starts(b"proxy-") && !starts(b"access-control-")
+    let is_of_family = match first {
+        b'p' => starts(b"proxy-"),
+        b'a' => starts(b"access-control-"),
+        _ => false,
+    };
+    // Most differ in their first letter already.
+    let is_held = |held: &&str| {
+        held.as_bytes().first() == Some(&first) && held.as_bytes().eq_ignore_ascii_case(name)
+    };
+    !is_of_family && !held_back(name.len()).iter().any(is_held)
 }
 
 /// The `Access-Control-*` lines for a request from `origin`; empty when it may not read replies.
@@ -209,6 +222,18 @@ mod tests {
         for name in ["x-request-id", "retry-after", "openai-processing-ms", "date"] {
             assert!(is_forwardable(name.as_bytes()), "{name}");
         }
+    }
+
+    #[test]
+    fn lines_travel_as_they_are() {
+        let bytes = b"HTTP/1.1 200 OK\r\nx-a: 1\r\nX-B:2\r\nserver-timing: x\r\nx-c: 3 \r\n\
+            Proxy-x: 5\r\ncontent-length: 0\r\nx-d:\r\n\r\nbody";
+        let mut head = ResponseHead::new();
+        head.parse(bytes, &wire::HeadLimits::default()).unwrap();
+        let mut out = Buffer::new();
+        push_forwardable(&head, bytes, &mut out);
+        let expected = "x-a: 1\r\nX-B:2\r\nx-c: 3 \r\nx-d:\r\n";
+        assert_eq!(std::str::from_utf8(out.as_slice()), Ok(expected));
     }
 
     #[test]

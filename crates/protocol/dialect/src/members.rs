@@ -1,11 +1,11 @@
 //! The members of a JSON object by position: one pass that checks the syntax of everything and
 //! keeps nothing but offsets.
 //!
-//! Most bytes of a request stand in long strings, which are searched eight and more at a time.
+//! Most bytes of a request stand in strings, which are searched sixteen at a time.
 
 use std::ops::Range;
 
-use crate::json::{DEPTH_MAX, SHORT_STRING_BYTES, plain_run};
+use crate::json::{DEPTH_MAX, StringText, string_text};
 
 /// One bit per level says what is open.
 const _: () = assert!(DEPTH_MAX <= u128::BITS as usize);
@@ -35,6 +35,8 @@ pub struct Members<'b> {
     body: &'b [u8],
     at: usize,
     state: State,
+    /// 0 while all strings are ASCII.
+    beyond_ascii: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +51,14 @@ enum State {
 pub struct Invalid;
 
 impl<'b> Members<'b> {
-    /// The members of `body`. That it is UTF-8 is for the caller to check.
+    /// The members of `body`. That it is UTF-8 is for the caller to check, unless it is [ASCII](Self::is_ascii).
     pub fn of(body: &'b [u8]) -> Self {
-        Self { body, at: 0, state: State::Start }
+        Self { body, at: 0, state: State::Start, beyond_ascii: 0 }
+    }
+
+    /// Whether all that was walked over is ASCII; `false` may be said of ASCII before something that is not.
+    pub fn is_ascii(&self) -> bool {
+        self.beyond_ascii == 0
     }
 
     /// The next member; `None` at the end of the body, which then was one object and nothing else.
@@ -60,7 +67,7 @@ impl<'b> Members<'b> {
     ///
     /// [`Invalid`] where the syntax is broken. Members before that place have been given out.
     pub fn next_member(&mut self) -> Result<Option<Member>, Invalid> {
-        let mut scan = Scan { body: self.body, at: self.at };
+        let mut scan = Scan { body: self.body, at: self.at, beyond_ascii: self.beyond_ascii };
         scan.space();
         match (self.state, scan.take()?) {
             (State::Start, b'{') => {
@@ -74,13 +81,17 @@ impl<'b> Members<'b> {
             (State::Inside, b'}') => return self.end(scan),
             _ => return Err(Invalid),
         }
-        let (key, is_escaped) = scan.key()?;
+        let start = scan.at + 1;
+        let name = scan.name()?;
+        let key = start..start + name.length;
         scan.space();
         let start = scan.at;
         scan.value()?;
         let value = start..scan.at;
         (self.at, self.state) = (scan.at, State::Inside);
-        Ok(Some(Member { key, is_escaped, value }))
+        // Outside of strings the syntax has nothing else.
+        self.beyond_ascii = scan.beyond_ascii;
+        Ok(Some(Member { key, is_escaped: name.is_escaped, value }))
     }
 
     fn end(&mut self, mut scan: Scan<'b>) -> Result<Option<Member>, Invalid> {
@@ -93,6 +104,7 @@ impl<'b> Members<'b> {
 struct Scan<'b> {
     body: &'b [u8],
     at: usize,
+    beyond_ascii: u32,
 }
 
 impl Scan<'_> {
@@ -113,15 +125,14 @@ impl Scan<'_> {
     }
 
     /// A member's name and the colon behind it.
-    fn key(&mut self) -> Result<(Range<usize>, bool), Invalid> {
+    #[inline]
+    fn name(&mut self) -> Result<StringText, Invalid> {
         if self.take()? != b'"' {
             return Err(Invalid);
         }
-        let start = self.at;
-        let is_escaped = self.string()?;
-        let key = start..self.at - 1;
+        let name = self.string()?;
         self.space();
-        if self.take()? == b':' { Ok((key, is_escaped)) } else { Err(Invalid) }
+        if self.take()? == b':' { Ok(name) } else { Err(Invalid) }
     }
 
     /// One value of any kind. No recursion: the kinds of the open containers are bits.
@@ -129,27 +140,23 @@ impl Scan<'_> {
         let (mut depth, mut objects) = (0_usize, 0_u128);
         loop {
             self.space();
-            let opened = match self.take()? {
-                b'"' => {
-                    self.string()?;
-                    false
-                }
+            if objects & 1 == 1 {
+                self.name()?;
+                self.space();
+            }
+            match self.take()? {
+                b'"' => drop(self.string()?),
                 open @ (b'{' | b'[') => {
                     self.space();
                     let is_object = open == b'{';
                     if self.peek() == Some(if is_object { b'}' } else { b']' }) {
                         self.at += 1;
-                        false
+                    } else if depth == DEPTH_MAX {
+                        return Err(Invalid);
                     } else {
-                        if depth == DEPTH_MAX {
-                            return Err(Invalid);
-                        }
                         objects = objects << 1 | u128::from(is_object);
                         depth += 1;
-                        if is_object {
-                            self.key()?;
-                        }
-                        true
+                        continue;
                     }
                 }
                 b't' => self.literal(b"rue")?,
@@ -157,25 +164,20 @@ impl Scan<'_> {
                 b'n' => self.literal(b"ull")?,
                 first @ (b'-' | b'0'..=b'9') => self.number(first)?,
                 _ => return Err(Invalid),
-            };
-            if !opened && self.close(&mut depth, &mut objects)? {
+            }
+            if self.is_last(&mut depth, &mut objects)? {
                 return Ok(());
             }
         }
     }
 
     /// Moves past closing brackets and a comma; `true` when no container is open any more.
-    fn close(&mut self, depth: &mut usize, objects: &mut u128) -> Result<bool, Invalid> {
+    #[inline]
+    fn is_last(&mut self, depth: &mut usize, objects: &mut u128) -> Result<bool, Invalid> {
         while *depth > 0 {
             self.space();
-            let is_object = *objects & 1 == 1;
-            match (self.take()?, is_object) {
-                (b',', true) => {
-                    self.space();
-                    self.key()?;
-                    return Ok(false);
-                }
-                (b',', false) => return Ok(false),
+            match (self.take()?, *objects & 1 == 1) {
+                (b',', _) => return Ok(false),
                 (b'}', true) | (b']', false) => {
                     *objects >>= 1;
                     *depth -= 1;
@@ -186,42 +188,25 @@ impl Scan<'_> {
         Ok(true)
     }
 
-    /// A string from behind its opening quote to behind its closing one; `true` if it has escapes.
-    fn string(&mut self) -> Result<bool, Invalid> {
-        let mut is_escaped = false;
-        loop {
-            let rest = self.body.get(self.at..).ok_or(Invalid)?;
-            self.at += plain_length(rest)?;
-            if self.take()? == b'"' {
-                return Ok(is_escaped);
-            }
-            is_escaped = true;
-            match self.take()? {
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                b'u' => {
-                    let digits = self.body.get(self.at..self.at + 4).ok_or(Invalid)?;
-                    if !digits.iter().all(u8::is_ascii_hexdigit) {
-                        return Err(Invalid);
-                    }
-                    self.at += 4;
-                }
-                _ => return Err(Invalid),
-            }
-        }
+    /// A string from behind its opening quote to behind its closing one.
+    #[inline]
+    fn string(&mut self) -> Result<StringText, Invalid> {
+        let text = self.body.get(self.at..).and_then(string_text).ok_or(Invalid)?;
+        self.at += text.length + 1;
+        self.beyond_ascii |= text.beyond_ascii;
+        Ok(text)
     }
 
-    /// Always `false`: a literal opens nothing.
-    fn literal(&mut self, rest: &[u8]) -> Result<bool, Invalid> {
+    fn literal(&mut self, rest: &[u8]) -> Result<(), Invalid> {
         let end = self.at + rest.len();
         if self.body.get(self.at..end) != Some(rest) {
             return Err(Invalid);
         }
         self.at = end;
-        Ok(false)
+        Ok(())
     }
 
-    /// Always `false`: a number opens nothing.
-    fn number(&mut self, first: u8) -> Result<bool, Invalid> {
+    fn number(&mut self, first: u8) -> Result<(), Invalid> {
         let leading = if first == b'-' { self.take()? } else { first };
         match leading {
             b'0' => {}
@@ -239,7 +224,7 @@ impl Scan<'_> {
             }
             self.some_digits()?;
         }
-        Ok(false)
+        Ok(())
     }
 
     fn digits(&mut self) {
@@ -253,23 +238,6 @@ impl Scan<'_> {
         self.digits();
         if self.at > start { Ok(()) } else { Err(Invalid) }
     }
-}
-
-/// How many bytes come before the next quote or backslash, none of which is a control character.
-fn plain_length(text: &[u8]) -> Result<usize, Invalid> {
-    // Names are short: a vector search would cost more before it begins.
-    let head = text.get(..SHORT_STRING_BYTES).unwrap_or(text);
-    let run = plain_run(head);
-    if let Some(stop) = head.get(run) {
-        return if *stop >= 0x20 { Ok(run) } else { Err(Invalid) };
-    }
-    let (_, tail) = text.split_at(run);
-    let stop = memchr::memchr2(b'"', b'\\', tail).ok_or(Invalid)?;
-    let (plain, _) = tail.split_at(stop);
-    if plain.iter().fold(false, |has_control, byte| has_control | (*byte < 0x20)) {
-        return Err(Invalid);
-    }
-    Ok(run + stop)
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ use crate::canonical::Usage;
 use crate::format::UsagePlace;
 use crate::json::{Cursor, find_member, skip_space};
 
+/// How far from a reply's end its usage usually begins, at most.
+const USAGE_DISTANCE_USUAL: usize = 512;
+
 /// Reads usage from replies and events of one dialect that are relayed as they are. Events without usage are skipped
 /// after one search.
 pub struct UsageReader {
@@ -42,7 +45,8 @@ impl UsageReader {
     /// a search instead of a walk over the reply. Inside of strings quotes are escaped, so what is found is a whole
     /// string; and when only members and one bracket follow its value, the object it belongs to is the outermost.
     fn last_member(&mut self, body: &[u8]) -> Option<()> {
-        let found = self.place.finder.find_iter(body).last()?;
+        let near_end = body.len().saturating_sub(USAGE_DISTANCE_USUAL);
+        let found = self.place.last_in(body, near_end).or_else(|| self.place.last_in(body, 0))?;
         let mut behind = Cursor::new(body.get(found + self.place.quoted_len()..)?);
         behind.take(b':')?;
         self.take(&mut behind, |behind| {
@@ -100,6 +104,11 @@ impl UsagePlace {
             let behind = skip_space(data.get(found + self.quoted_len()..).unwrap_or_default());
             behind.strip_prefix(b":").is_some_and(|value| skip_space(value).starts_with(b"{"))
         })
+    }
+
+    /// Where the last member of the name begins from `start` on.
+    fn last_in(&self, body: &[u8], start: usize) -> Option<usize> {
+        self.finder.find_iter(body.get(start..)?).last().map(|found| start + found)
     }
 
     fn quoted_len(&self) -> usize {

@@ -8,6 +8,11 @@
 /// assert!(!provider::matches("o3", "o3-mini"));
 /// ```
 pub fn matches(pattern: &str, name: &str) -> bool {
+    // Asked of many patterns for each request, most of which differ at once.
+    let (first, start) = (pattern.bytes().next(), name.bytes().next());
+    if first != Some(b'*') && !first.unwrap_or(0).eq_ignore_ascii_case(&start.unwrap_or(0)) {
+        return false;
+    }
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern.eq_ignore_ascii_case(name);
     };

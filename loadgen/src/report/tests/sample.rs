@@ -118,6 +118,7 @@ fn target(name: &str, p50_us: f64, cost: Option<(f64, f64)>) -> TargetResult {
         requests_per_second: 2_500.0,
         cost: cost.map(|(cpu_us, resident_mb)| Cost {
             cpu_us_per_request: cpu_us,
+            cpu_us_per_event: None,
             cpu_us_per_request_blocks: (0..24)
                 .map(|block| short(cpu_us * (1.0 + f64::from(block * block % 13 - 6) / 150.0)))
                 .collect(),
@@ -193,6 +194,7 @@ fn versus(target: &str, reference: &str, added: f64, cpu: f64) -> VersusResult {
         p99_ratio: Some(around(added * 1.05, 0.12)),
         cpu_ratio: Some(around(cpu, 0.013)),
         rate_ratio: None,
+        memory_ratio: None,
         rounds: (0..5)
             .map(|round| RoundRatios {
                 latency_ratio: Some(short(1.0 + (added - 1.0) * 0.75)),
@@ -200,6 +202,7 @@ fn versus(target: &str, reference: &str, added: f64, cpu: f64) -> VersusResult {
                 p99_ratio: Some(short(added * 1.05 + f64::from(round - 2) / 17.0)),
                 cpu_ratio: Some(cpu),
                 rate_ratio: None,
+                memory_ratio: None,
             })
             .collect(),
     }

@@ -105,8 +105,9 @@ pub(crate) async fn open(
         status => return Err(unexpected_status(status)),
     }
     let input = answering.upstream.connection.input();
-    let is_stream = has_type(head, input, "text/event-stream");
-    if has_type(head, input, "text/html") {
+    let content_type = head.header(input, "content-type").unwrap_or_default();
+    let is_stream = has_type(content_type, "text/event-stream");
+    if has_type(content_type, "text/html") {
         return Err(Reject::new(Kind::BadReply, "HTML response received from provider"));
     }
     let coding = content_coding(head, input)?;
@@ -129,8 +130,7 @@ pub(crate) async fn open(
     Ok(Reply::Passing(Passing { answering, body, stream: None, taken: head.len() }))
 }
 
-fn has_type(head: &ResponseHead, input: &[u8], expected: &str) -> bool {
-    let value = head.header(input, "content-type").unwrap_or_default();
+fn has_type(value: &[u8], expected: &str) -> bool {
     value.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected.as_bytes()))
 }
 

@@ -54,7 +54,10 @@ fn scan<'b>(body: &'b [u8], members: &mut Vec<Member>) -> Result<(Ask<'b>, bool)
     let mut found = Members::of(body);
     loop {
         match found.next_member() {
-            Ok(None) => return Ok((ask, std::str::from_utf8(body).is_ok())),
+            Ok(None) => {
+                let is_text = found.is_ascii() || std::str::from_utf8(body).is_ok();
+                return Ok((ask, is_text));
+            }
             Err(_) => return Ok((ask, false)),
             Ok(Some(_)) if members.len() == MEMBERS_MAX => return Err(too_many_members()),
             Ok(Some(member)) => {

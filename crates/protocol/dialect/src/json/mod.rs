@@ -5,13 +5,15 @@ mod merge;
 mod raw;
 mod read;
 mod scan;
+mod string;
 mod text;
 mod write;
 
 pub(crate) use merge::merge;
 pub(crate) use raw::Raw;
-pub(crate) use read::{Index, Kind, SHORT_STRING_BYTES, plain_run};
+pub(crate) use read::{Index, Kind};
 pub(crate) use scan::{Cursor, find_member, skip_space, value_at};
+pub(crate) use string::{StringText, string_text};
 pub(crate) use text::Text;
 pub(crate) use write::{Array, Object, write_str};
 

@@ -4,6 +4,7 @@
 //! No recursion, a named depth limit, and checked slices only: nothing in a document can make this code panic.
 
 use super::raw::Raw;
+use super::string::plain_run;
 use super::{DEPTH_MAX, DOCUMENT_BYTES_MAX, Fault};
 
 /// What a value is.
@@ -264,36 +265,6 @@ impl Parser<'_> {
     }
 }
 
-/// Strings up to this length are searched with [`plain_run`]; a search by vectors costs more than that to begin.
-pub(crate) const SHORT_STRING_BYTES: usize = 32;
-
-/// How many bytes from the start need no look inside a string: neither quote, backslash nor control character.
-pub(crate) fn plain_run(bytes: &[u8]) -> usize {
-    let (words, tail) = bytes.as_chunks();
-    for (index, word) in words.iter().enumerate() {
-        let special = special_bytes(u64::from_le_bytes(*word));
-        if special != 0 {
-            return index * 8 + special.trailing_zeros() as usize / 8;
-        }
-    }
-    words.len() * 8 + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
-}
-
-fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
-/// The high bit of every byte that is special, exact up to and including the lowest one.
-fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES * 0x80;
-    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    control
-        | zero_bytes(word ^ (ONES * u64::from(b'"')))
-        | zero_bytes(word ^ (ONES * u64::from(b'\\')))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,20 +317,6 @@ mod tests {
             // Lone surrogates are well-formed JSON text, which serde_json refuses to decode.
             let expected = oracle.is_ok() || *case == b"\"\\ud800\"";
             assert_eq!(is_json(case), expected, "{}", String::from_utf8_lossy(case));
-        }
-    }
-
-    #[test]
-    fn special_characters_are_found_at_every_offset() {
-        for length in 0..40 {
-            for special in [b'"', b'\\', 0x00, 0x1f] {
-                for position in 0..length {
-                    let mut bytes = vec![b'\x7f'; length];
-                    bytes[position] = special;
-                    assert_eq!(plain_run(&bytes), position);
-                }
-            }
-            assert_eq!(plain_run("é".repeat(length).as_bytes()), 2 * length);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use memchr::memchr2;
 
-use super::read::{SHORT_STRING_BYTES, plain_run};
+use super::string::string_text;
 
 /// The value of the member of that name in the object that starts the text, as it is spelt.
 pub(crate) fn find_member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
@@ -83,8 +83,22 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a value; a whole number of at least 0 is returned. `2.0` and `1e3` count, fractions are cut off.
+    #[inline]
     pub(crate) fn count(&mut self) -> Option<Option<u64>> {
-        self.value().map(count)
+        let (mut number, mut digits) = (0, 0);
+        let text = self.rest();
+        // Nineteen nines are below the maximum.
+        while let Some(digit @ b'0'..=b'9') = text.get(digits).filter(|_| digits < 19) {
+            number = number * 10 + u64::from(digit - b'0');
+            digits += 1;
+        }
+        match text.get(digits) {
+            Some(b',' | b'}') if digits > 0 => {
+                self.rest = text.get(digits..)?;
+                Some(Some(number))
+            }
+            _ => self.value().map(other_count),
+        }
     }
 
     /// Reads a value with `read` if it is an object, and passes over it otherwise.
@@ -110,15 +124,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A whole number of at least 0; `2.0` and `1e3` count, fractions are cut off.
-fn count(number: &[u8]) -> Option<u64> {
-    // Nineteen nines are below the maximum.
-    if number.len() < 20 && number.iter().all(u8::is_ascii_digit) {
-        return Some(number.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')));
-    }
-    other_count(number)
-}
-
+/// A number that is not just a few digits.
 #[cold]
 fn other_count(number: &[u8]) -> Option<u64> {
     let text = str::from_utf8(number).ok()?;
@@ -153,12 +159,14 @@ pub(crate) fn skip_space(text: &[u8]) -> &[u8] {
 
 /// Where the string ends whose opening quote was just read.
 fn string_end(text: &[u8]) -> Option<usize> {
-    // Names are short, and end before a vector search has begun.
-    let head = text.get(..SHORT_STRING_BYTES).unwrap_or(text);
-    let mut at = plain_run(head);
-    if text.get(at) == Some(&b'"') {
-        return Some(at);
-    }
+    string_text(text).map(|text| text.length).or_else(|| careless_string_end(text))
+}
+
+/// Some hosts write control characters and escapes of their own into strings; what such a reply used counts all the
+/// same.
+#[cold]
+fn careless_string_end(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
     loop {
         at += memchr2(b'"', b'\\', text.get(at..)?)?;
         match text.get(at)? {
@@ -199,6 +207,12 @@ mod tests {
     }
 
     #[test]
+    fn careless_strings_are_passed_over() {
+        let text = b"{\"a\":\"tab\t, line\n and \\x escape \\\" here\",\"usage\":{\"b\":1}}";
+        assert_eq!(find_member(text, "usage"), Some(&br#"{"b":1}"#[..]));
+    }
+
+    #[test]
     fn numbers_are_counts() {
         let cases: &[(&str, Option<u64>)] = &[
             ("0", Some(0)),
@@ -213,7 +227,12 @@ mod tests {
             ("\"3\"", None),
         ];
         for (number, expected) in cases {
-            assert_eq!(count(number.as_bytes()), *expected, "{number}");
+            for behind in ["", ",", "}", " ,"] {
+                let text = format!("{number}{behind}");
+                let mut cursor = Cursor::new(text.as_bytes());
+                assert_eq!(cursor.count(), Some(*expected), "{text}");
+                assert_eq!(cursor.rest(), behind.trim_start().as_bytes());
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Writing: objects and arrays that put their own commas and close themselves when dropped.
 
 use super::raw::Raw;
-use super::read::plain_run;
+use super::string::plain_run;
 use super::text::Text;
 
 /// An object being written; closed when dropped.

@@ -1,5 +1,7 @@
 //! Header lines of a parsed head as spans into the caller's buffer.
 
+use std::ops::Range;
+
 use super::{HeadError, framing::Framing};
 
 /// Some bytes of the head: 32-bit offsets, since a head is far below 4 GB.
@@ -61,6 +63,17 @@ impl Fields {
 
     pub(super) fn len(&self) -> usize {
         self.fields.len()
+    }
+
+    /// The name of each line and where the line stands, its end included; the head's lines end at `end`.
+    pub(super) fn lines<'b>(
+        &self,
+        buf: &'b [u8],
+        end: usize,
+    ) -> impl Iterator<Item = (&'b [u8], Range<usize>)> {
+        let ends = self.fields.iter().skip(1).map(|field| field.name.start()).chain([end]);
+        let fields = self.fields.iter().zip(ends);
+        fields.map(|(field, end)| (field.name.read(buf), field.name.start()..end))
     }
 
     pub(super) fn push(&mut self, name: Span, value: Span) {

@@ -1,6 +1,7 @@
 //! The head of a response.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use http::Method;
 use httparse::Status;
@@ -131,6 +132,11 @@ impl ResponseHead {
         self.fields.iter(buf)
     }
 
+    /// The same by lines: names, and where in `buf` each line stands up to behind its CRLF.
+    pub fn lines<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = (&'b [u8], Range<usize>)> {
+        self.fields.lines(buf, self.summary.len.saturating_sub(b"\r\n".len()))
+    }
+
     /// How long the body is, which depends on the method that was asked with.
     #[must_use]
     pub fn body(&self, request_method: &Method) -> BodyLength {
@@ -213,6 +219,17 @@ fn refused_line(window: &[u8], limits: &HeadLimits) -> Option<HeadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_whole() {
+        let bytes = b"HTTP/1.1 200 OK\r\na: 1\r\nb:2 \r\nc:\r\n\r\nbody";
+        let mut head = ResponseHead::new();
+        assert_eq!(head.parse(bytes, &HeadLimits::default()), Ok(Progress::Complete));
+        let lines: Vec<_> = head.lines(bytes).map(|(name, line)| (name, &bytes[line])).collect();
+        let expected: [(&[u8], &[u8]); 3] =
+            [(b"a", b"a: 1\r\n"), (b"b", b"b:2 \r\n"), (b"c", b"c:\r\n")];
+        assert_eq!(lines, expected);
+    }
 
     #[test]
     fn the_quick_pass_agrees_with_the_general_parser_on_mutations() {

@@ -5,6 +5,8 @@
 //! here and left to the general parser, which also says what is wrong with it. So nothing is
 //! accepted here that the general parser would refuse or read differently.
 
+use wide::u8x16;
+
 use super::{Version, fields::Fields, fields::Span, framing::Framing};
 
 /// A request line.
@@ -97,47 +99,45 @@ fn line(text: &[u8]) -> Option<(&[u8], usize)> {
 
 /// How many bytes from the start are printable ASCII.
 fn printable_run(text: &[u8]) -> usize {
-    run(text, unprintable_bytes, |byte| !matches!(byte, b' '..=b'~'))
+    run(text, |bytes| are_within(bytes, b' ', b'~'))
 }
 
 /// How many bytes from the start are letters, digits or hyphens, as names usually are.
 fn name_run(text: &[u8]) -> usize {
-    run(text, unusual_name_bytes, |byte| !(byte.is_ascii_alphanumeric() || byte == b'-'))
+    run(text, |bytes| {
+        // Puts both cases of a letter in one place.
+        let lower = bytes | u8x16::splat(0x20);
+        are_within(lower, b'a', b'z')
+            | are_within(bytes, b'0', b'9')
+            | bytes.simd_eq(u8x16::splat(b'-'))
+    })
 }
 
-/// How many bytes come before the first other one. `others` marks those of eight bytes by their
-/// high bits, exactly up to and including the lowest.
+/// How many bytes come before the first that does not belong.
 #[inline]
-fn run(text: &[u8], others: impl Fn(u64) -> u64, is_other: impl Fn(u8) -> bool) -> usize {
-    let (words, tail) = text.as_chunks();
-    for (index, word) in words.iter().enumerate() {
-        let found = others(u64::from_le_bytes(*word));
-        if found != 0 {
-            return index * 8 + found.trailing_zeros() as usize / 8;
+fn run(text: &[u8], belong: impl Fn(u8x16) -> u8x16) -> usize {
+    let belongs = |block| belong(u8x16::new(block)).to_bitmask().trailing_ones() as usize;
+    let (blocks, tail) = text.as_chunks();
+    for (index, block) in blocks.iter().enumerate() {
+        let length = belongs(*block);
+        if length < BLOCK_BYTES {
+            return index * BLOCK_BYTES + length;
         }
     }
-    let in_tail = tail.iter().position(|byte| is_other(*byte)).unwrap_or(tail.len());
-    words.len() * 8 + in_tail
+    // What fills the block up belongs to no run.
+    let mut block = [0; BLOCK_BYTES];
+    if let Some(front) = block.get_mut(..tail.len()) {
+        front.copy_from_slice(tail);
+    }
+    blocks.len() * BLOCK_BYTES + belongs(block)
 }
 
-const ONES: u64 = u64::MAX / 255;
-const HIGHS: u64 = ONES * 0x80;
+const BLOCK_BYTES: usize = 16;
 
-/// The high bit of every byte of at least `least`, of bytes below 0x80.
-fn at_least(word: u64, least: u8) -> u64 {
-    word.wrapping_add(ONES * u64::from(0x80 - least))
-}
-
-fn unprintable_bytes(word: u64) -> u64 {
-    (word | !at_least(word, b' ') | at_least(word, b'~' + 1)) & HIGHS
-}
-
-fn unusual_name_bytes(word: u64) -> u64 {
-    let within = |word, first, last: u8| at_least(word, first) & !at_least(word, last + 1);
-    // Puts both cases of a letter in one place.
-    let lower = word | (ONES * 0x20);
-    let usual = within(lower, b'a', b'z') | within(word, b'0', b'9') | within(word, b'-', b'-');
-    (word | !usual) & HIGHS
+#[inline]
+fn are_within(bytes: u8x16, first: u8, last: u8) -> u8x16 {
+    let above = bytes - u8x16::splat(first);
+    above.min(u8x16::splat(last - first)).simd_eq(above)
 }
 
 /// What methods are made of.
@@ -172,13 +172,13 @@ mod tests {
     #[test]
     fn runs_end_at_the_first_other_byte() {
         for byte in 0..=255_u8 {
-            for at in 0..20 {
-                let mut text = [b'a'; 20];
+            for at in 0..40 {
+                let mut text = [b'a'; 40];
                 text[at] = byte;
-                let expected = if matches!(byte, b' '..=b'~') { 20 } else { at };
+                let expected = if matches!(byte, b' '..=b'~') { 40 } else { at };
                 assert_eq!(printable_run(&text), expected, "{byte} at {at}");
                 let is_usual = byte.is_ascii_alphanumeric() || byte == b'-';
-                assert_eq!(name_run(&text), if is_usual { 20 } else { at }, "{byte} at {at}");
+                assert_eq!(name_run(&text), if is_usual { 40 } else { at }, "{byte} at {at}");
             }
         }
     }
