@@ -107,7 +107,8 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.seam.stop.advance(Stage::Closing);
         if let Some(workers) = self.workers.take() {
-            workers.join();
+            // What could be done about an error here was to be done by the case.
+            let _ = workers.join();
         }
     }
 }

@@ -24,6 +24,8 @@ IDLE_CONNECTIONS, IDLE_CONNECTION_BYTES_MAX = 10_000, 12 * 1024
 # Streams on which nothing happens, and the same for them. What waits is a future, and those are several times
 # larger in binaries that are hardly optimised, as here, than in a release.
 SILENT_STREAMS, SILENT_STREAM_BYTES_MAX = 5_000, 40 * 1024
+# Requests whose provider thinks, and the same for them beyond their connections: less than two pages.
+WAITING_REQUESTS, WAITING_REQUEST_BYTES_MAX = 800, 5 * 1024
 MEGABYTE = 1 << 20
 
 
@@ -164,6 +166,27 @@ def test_many_silent_streams_cost_little(start, mock, driver):
         assert connection.read_head().status == 200
     quiet = poll(lambda: (gateway.resident_bytes() - before) / SILENT_STREAMS < SILENT_STREAM_BYTES_MAX, 10)
     assert quiet, (gateway.resident_bytes() - before) / SILENT_STREAMS
+    assert gateway.chat("openai/m").seconds < 0.5
+    for connection in connections:
+        connection.socket.close()
+
+
+@pytest.mark.alone
+def test_many_waiting_requests_cost_little(start, mock, driver):
+    raise_open_files(2 * WAITING_REQUESTS + 1000)
+    gateway = start(both_dialects(mock, {"max_conns_per_host": 2 * WAITING_REQUESTS}), driver=driver)
+    gateway.chat("openai/m")
+    mock.script("stall=before-head", then="repeat_last", model="slow")
+    connections = [gateway.connect() for _ in range(WAITING_REQUESTS)]
+    assert poll(lambda: gateway.open_files() > WAITING_REQUESTS, 10)
+    before = gateway.resident_bytes()
+    for number, connection in enumerate(connections):
+        connection.send(render_request("POST", CHAT, {}, chat_body("openai/slow", f"{number} " + 500 * "x")))
+    assert poll(lambda: len(mock.requests(model="slow")) == WAITING_REQUESTS, 20)
+    cheap = poll(
+        lambda: (gateway.resident_bytes() - before) / WAITING_REQUESTS < WAITING_REQUEST_BYTES_MAX, 10
+    )
+    assert cheap, (gateway.resident_bytes() - before) / WAITING_REQUESTS
     assert gateway.chat("openai/m").seconds < 0.5
     for connection in connections:
         connection.socket.close()

@@ -1,6 +1,7 @@
 //! Starts both planes in order and ends them in order.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -66,16 +67,23 @@ impl Gateway {
     }
 
     /// Waits until it has ended, by a signal or because a successor took over.
-    pub fn wait(self) {
-        self.workers.join();
+    ///
+    /// # Errors
+    /// When the system serves a worker no more: then all of it ends at once.
+    pub fn wait(self) -> io::Result<()> {
+        let served = self.workers.join();
         // Only now: the workers relay to the control plane until their last request.
         self.supervisor.stop();
+        served
     }
 
     /// Ends it in peace: what is under way may go on for `server.drain_seconds`.
-    pub fn stop(self) {
+    ///
+    /// # Errors
+    /// As for [`Self::wait`].
+    pub fn stop(self) -> io::Result<()> {
         self.supervisor.handle().leave();
-        self.wait();
+        self.wait()
     }
 }
 

@@ -4,8 +4,8 @@
 //! let options = bifrost::Options { port: 8080, ..bifrost::Options::default() };
 //! let gateway = bifrost::Gateway::start(options)?;
 //! println!("listening on {:?}", gateway.addresses());
-//! gateway.stop();
-//! # Ok::<(), bifrost::StartError>(())
+//! gateway.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
 

@@ -6,6 +6,7 @@ mod check;
 mod command_line;
 mod logs;
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -36,15 +37,19 @@ fn serve(options: Options, began: Instant) -> ExitCode {
         Ok(gateway) => {
             // A closed stdout is no reason to stop serving.
             let _ = print(&banner::render(gateway.overview(), began.elapsed()));
-            gateway.wait();
-            ExitCode::SUCCESS
+            match gateway.wait() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&format!("a worker cannot go on: {error}")),
+            }
         }
-        Err(error) => {
-            // Nothing is left to be done if stderr is closed as well.
-            let _ = writeln!(io::stderr(), "bifrost: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
+}
+
+fn fail(reason: &dyn Display) -> ExitCode {
+    // Nothing is left to be done if stderr is closed as well.
+    let _ = writeln!(io::stderr(), "bifrost: {reason}");
+    ExitCode::FAILURE
 }
 
 fn print(text: &str) -> ExitCode {

@@ -42,7 +42,7 @@ fn it_starts_reloads_and_stops_with_either_driver() {
             get(&gateway, "/v1/models").contains("openai/gpt-4o")
         });
         let address = gateway.addresses()[0];
-        gateway.stop();
+        gateway.stop().unwrap();
         assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
     }
 }
@@ -55,6 +55,6 @@ fn two_run_side_by_side_and_one_address_serves_one() {
     assert_ne!(first.addresses(), second.addresses());
     let taken = Options { port: first.addresses()[0].port(), ..options(&other) };
     assert!(matches!(Gateway::start(taken), Err(StartError::AddressInUse(_))));
-    first.stop();
-    second.stop();
+    first.stop().unwrap();
+    second.stop().unwrap();
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use seam::Stage;
 use socket2::SockRef;
 
 use crate::listen::Listeners;
+use crate::placement::{Arrival, Intake, Placement};
 use crate::runtime::{Interest, Watch};
 use crate::worker::{self, Worker, raise};
 use crate::{Connection, ServerTls, Service, system};
@@ -29,6 +31,8 @@ pub(crate) struct Acceptor<S> {
     pub(crate) tls: Option<ServerTls>,
     pub(crate) connections_max: usize,
     pub(crate) listeners: Listeners,
+    /// `None` where there is only one worker.
+    pub(crate) placement: Option<Arc<Placement>>,
 }
 
 /// Why a batch ended.
@@ -73,7 +77,7 @@ impl<S: Service> Acceptor<S> {
     fn accept_batch(&self, listener: &impl AsRawFd) -> Batch {
         for _ in 0..BATCH_MAX {
             match accept(listener) {
-                Ok((socket, peer)) => self.serve(socket, peer),
+                Ok(arrival) => self.place(arrival),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Batch::Empty,
                 Err(error) => {
                     self.worker.stats(|stats| raise(&stats.accept_failures));
@@ -96,7 +100,33 @@ impl<S: Service> Acceptor<S> {
         while let Batch::Full = self.accept_batch(listener) {}
     }
 
-    fn serve(&self, socket: OwnedFd, peer: Option<SocketAddr>) {
+    /// Serves the connections that other workers hand over, until the worker drains.
+    pub(crate) async fn take_over(self: Rc<Self>, intake: Intake) {
+        let mut draining = pin!(self.worker.reached(Stage::Draining));
+        loop {
+            let next = std::future::poll_fn(|context| match draining.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => intake.poll_next(context),
+            });
+            match next.await {
+                Some(arrival) => self.serve(arrival),
+                None => break,
+            }
+        }
+        intake.close().into_iter().for_each(|arrival| self.serve(arrival));
+    }
+
+    fn place(&self, arrival: Arrival) {
+        let kept = match &self.placement {
+            Some(placement) => placement.hand_over(self.worker.index(), arrival),
+            None => Some(arrival),
+        };
+        if let Some(arrival) = kept {
+            self.serve(arrival);
+        }
+    }
+
+    fn serve(&self, Arrival { socket, peer }: Arrival) {
         if self.worker.serving() >= self.connections_max {
             self.worker.stats(|stats| raise(&stats.connections_refused));
             return;
@@ -114,10 +144,10 @@ impl<S: Service> Acceptor<S> {
     }
 }
 
-fn accept(listener: &impl AsRawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+fn accept(listener: &impl AsRawFd) -> io::Result<Arrival> {
     let (socket, peer) = SockRef::from(&system::borrow(listener)).accept()?;
     let peer = peer.as_socket().map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
-    Ok((OwnedFd::from(socket), peer))
+    Ok(Arrival { socket: OwnedFd::from(socket), peer })
 }
 
 fn is_shortage(error: &io::Error) -> bool {

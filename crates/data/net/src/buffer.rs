@@ -166,6 +166,24 @@ impl Buffer {
         self.try_reserve(block.max(self.len())).or_else(|_| self.try_reserve(block))
     }
 
+    /// Moves the data to memory of its size where it takes a fraction of what it has. For what is kept
+    /// while something else is waited for; it costs a copy.
+    pub fn shrink(&mut self) {
+        if self.is_empty() {
+            *self = Self::unallocated();
+        } else if self.len() <= self.capacity() / pool::SMALL_FACTOR_MIN {
+            self.move_to_less();
+        }
+    }
+
+    fn move_to_less(&mut self) {
+        let storage = match pool::take_small(self.len()) {
+            Some(piece) => Storage::Pooled(piece),
+            None => Storage::heap(vec![0; self.len()].into_boxed_slice()),
+        };
+        self.move_to(storage);
+    }
+
     /// The bytes behind the data, to write into before [`Buffer::advance`].
     pub(crate) fn spare_mut(&mut self) -> &mut [u8] {
         let window = self.end..;
@@ -369,5 +387,60 @@ mod tests {
         buffer.extend_from_slice(b"x");
         assert_eq!((buffer.capacity(), buffer.as_slice()), (64, &b"x"[..]));
         assert_eq!(budget.bytes_used(), 0);
+    }
+
+    /// A pool of two blocks of 16 KiB, and with them one group of pieces of each smaller size.
+    fn with_small_pieces() -> Arc<Budget> {
+        let budget = Arc::new(Budget::new(usize::MAX));
+        pool::install(2, 16 * 1024, Arc::clone(&budget)).unwrap();
+        budget
+    }
+
+    fn shrunk(length: usize) -> Buffer {
+        let mut buffer = Buffer::new();
+        buffer.extend_from_slice(b"before");
+        buffer.extend_from_slice(&vec![7; length]);
+        buffer.consume(6);
+        buffer.shrink();
+        assert_eq!(buffer.as_slice(), vec![7; length]);
+        buffer
+    }
+
+    #[test]
+    fn a_shrunk_buffer_takes_the_next_size_and_frees_its_block() {
+        let budget = with_small_pieces();
+        for (length, capacity) in [(1, 1024), (1024, 1024), (1025, 2048), (4096, 4096)] {
+            let buffer = shrunk(length);
+            assert_eq!(buffer.capacity(), capacity, "of {length} bytes");
+            let blocks: Vec<_> = (0..2).map(|_| Buffer::new()).collect();
+            assert_eq!(budget.bytes_used(), 0);
+            drop(blocks);
+        }
+        assert_eq!(shrunk(4097).capacity(), 16 * 1024);
+        assert_eq!(shrunk(0).capacity(), 0);
+    }
+
+    #[test]
+    fn a_shrunk_buffer_still_grows() {
+        let _budget = with_small_pieces();
+        let mut buffer = shrunk(1000);
+        buffer.extend_from_slice(&[8; 24]);
+        assert_eq!(buffer.capacity(), 1024);
+        buffer.extend_from_slice(&[8; 5000]);
+        assert_eq!(buffer.len(), 6024);
+        assert!(buffer.as_slice()[..1000].iter().all(|byte| *byte == 7));
+        assert!(buffer.as_slice()[1000..].iter().all(|byte| *byte == 8));
+    }
+
+    #[test]
+    fn without_a_piece_a_shrunk_buffer_takes_what_it_needs_from_the_heap() {
+        let budget = with_small_pieces();
+        let pieces: Vec<_> = (0..64).map(|_| shrunk(1000)).collect();
+        assert_eq!(budget.bytes_used(), 0);
+        let buffer = shrunk(1000);
+        assert_eq!((buffer.capacity(), budget.bytes_used()), (1000, 1000));
+        drop((buffer, pieces));
+        assert_eq!(budget.bytes_used(), 0);
+        assert_eq!(shrunk(1000).capacity(), 1024);
     }
 }

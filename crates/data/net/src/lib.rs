@@ -33,7 +33,7 @@
 //! let workers = Workers::start(Settings::default(), stop.clone(), stats, |_| Echo)?;
 //! assert_ne!(workers.addresses()[0].port(), 0);
 //! stop.advance(Stage::Closing);
-//! workers.join();
+//! workers.join()?;
 //! # Ok(())
 //! # }
 //! ```
@@ -50,9 +50,11 @@ pub mod handover;
 mod hop;
 mod link_local;
 mod listen;
+mod placement;
 mod pool;
 mod runtime;
 mod settings;
+mod shelf;
 mod slots;
 mod socket;
 mod system;

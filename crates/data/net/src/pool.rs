@@ -1,11 +1,13 @@
-//! The worker's pool of equal blocks of memory: last in, first out, so that the hot ones stay in the cache.
+//! The worker's pool of memory: equal blocks, last in, first out, so that the hot ones stay in the cache,
+//! and smaller pieces for what is kept while something else is waited for.
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
 use crate::Budget;
-use crate::system::{Mapping, Piece};
+use crate::shelf::Shelf;
+use crate::system::{Mapping, Piece, page_bytes};
 use crate::worker::{self, lower, raise};
 
 /// Blocks returned to the system in one call of [`trim`]: at about 1 µs each this bounds its time.
@@ -14,6 +16,15 @@ const TRIMMED_AT_ONCE_MAX: usize = 256;
 /// Block size where no worker set one (unit tests, helper threads).
 const BLOCK_BYTES_DEFAULT: usize = 16 * 1024;
 
+/// Sizes of the smaller pieces. Most requests fit into one of them, and a block takes whole pages.
+const SMALL_BYTES: [usize; 3] = [1024, 2048, 4096];
+
+/// A piece is worth having where it replaces something that is so many times larger.
+pub(crate) const SMALL_FACTOR_MIN: usize = 4;
+
+/// Groups of pieces of one size returned to the system in one call of [`trim`]: each takes some 10 µs.
+const GROUPS_TRIMMED_AT_ONCE_MAX: usize = 32;
+
 thread_local! {
     static POOL: RefCell<Option<Pool>> = const { RefCell::new(None) };
 }
@@ -21,6 +32,8 @@ thread_local! {
 struct Pool {
     free: Vec<Piece>,
     block_bytes: usize,
+    /// By the sizes in [`SMALL_BYTES`], as far as they are worth having.
+    shelves: Vec<Shelf>,
     budget: Arc<Budget>,
     /// So many blocks at the bottom of `free` hold no memory.
     cold: usize,
@@ -37,26 +50,58 @@ impl Pool {
         self.cold = self.cold.min(self.free.len());
         Some(piece)
     }
+
+    fn give(&mut self, piece: Piece) {
+        if piece.len() == self.block_bytes {
+            self.free.push(piece);
+            worker::worker_stats(|stats| lower(&stats.buffers_in_use));
+            return;
+        }
+        let index = SMALL_BYTES.iter().position(|size| *size == piece.len());
+        if let Some(shelf) = index.and_then(|index| self.shelves.get_mut(index)) {
+            shelf.give(&piece);
+        }
+    }
 }
 
-/// Gives the calling thread a pool of `count` blocks.
+/// The size of blocks of `bytes` or a little more: whole pages, because memory goes back to the system by
+/// pages.
+pub(crate) fn rounded(bytes: usize) -> usize {
+    bytes.checked_next_multiple_of(page_bytes()).unwrap_or(bytes)
+}
+
+/// Gives the calling thread a pool of `count` blocks. The smaller pieces take as much again at most.
 pub(crate) fn install(count: usize, block_bytes: usize, budget: Arc<Budget>) -> io::Result<()> {
     let bytes = count.checked_mul(block_bytes).ok_or(io::ErrorKind::InvalidInput)?;
-    let free = if bytes == 0 {
-        Vec::new()
+    let (free, shelves) = if bytes == 0 {
+        (Vec::new(), Vec::new())
     } else {
         let mapping = Mapping::new(bytes)?;
-        (0..count).filter_map(|index| mapping.piece(index * block_bytes, block_bytes)).collect()
+        let blocks = (0..count).filter_map(|index| mapping.piece(index * block_bytes, block_bytes));
+        (blocks.collect(), shelves(bytes, block_bytes)?)
     };
     let (cold, free_min) = (free.len(), free.len());
-    POOL.set(Some(Pool { free, block_bytes, budget, cold, count, free_min }));
+    POOL.set(Some(Pool { free, block_bytes, shelves, budget, cold, count, free_min }));
     Ok(())
+}
+
+/// Smaller pieces beside blocks that take `bytes`.
+fn shelves(bytes: usize, block_bytes: usize) -> io::Result<Vec<Shelf>> {
+    let share = bytes / SMALL_BYTES.len();
+    let is_worth_it = |size: &&usize| **size * SMALL_FACTOR_MIN <= block_bytes;
+    let sizes = SMALL_BYTES.iter().take_while(is_worth_it);
+    sizes.map(|size| Shelf::new(share / size, *size)).collect()
 }
 
 /// Ends the calling thread's pool and returns the memory of all blocks that came back.
 pub(crate) fn uninstall() {
     if let Some(mut pool) = POOL.take() {
         pool.free.iter_mut().for_each(Piece::forget_contents);
+        for shelf in &mut pool.shelves {
+            // What was used last goes back with the second call.
+            shelf.trim(usize::MAX);
+            shelf.trim(usize::MAX);
+        }
     }
 }
 
@@ -99,12 +144,12 @@ pub(crate) fn take() -> Option<Piece> {
     })
 }
 
-/// Puts a block back. After the thread's pool has gone it is left alone, as is its memory.
+/// Puts a block or a smaller piece back. After the thread's pool has gone it is left alone, as is its
+/// memory.
 pub(crate) fn give(piece: Piece) {
     let put = |pool: &RefCell<Option<Pool>>| {
         if let Some(pool) = pool.borrow_mut().as_mut() {
-            pool.free.push(piece);
-            worker::worker_stats(|stats| lower(&stats.buffers_in_use));
+            pool.give(piece);
         }
     };
     // An error means that the thread is ending.
@@ -114,6 +159,13 @@ pub(crate) fn give(piece: Piece) {
 /// Size of a block on this thread.
 pub(crate) fn block_bytes() -> usize {
     POOL.with_borrow(|pool| pool.as_ref().map_or(BLOCK_BYTES_DEFAULT, |pool| pool.block_bytes))
+}
+
+/// A piece for `length` bytes that is much smaller than a block; `None` when there is none of that size,
+/// or none is left.
+pub(crate) fn take_small(length: usize) -> Option<Piece> {
+    let index = SMALL_BYTES.iter().position(|size| length <= *size)?;
+    POOL.with_borrow_mut(|pool| pool.as_mut()?.shelves.get_mut(index)?.take())
 }
 
 /// What blocks beyond the pool are charged to.
@@ -131,6 +183,7 @@ pub(crate) fn trim() {
             pool.cold = end;
         }
         pool.free_min = pool.free.len();
+        pool.shelves.iter_mut().for_each(|shelf| shelf.trim(GROUPS_TRIMMED_AT_ONCE_MAX));
     });
 }
 
@@ -178,5 +231,26 @@ mod tests {
         trim();
         let contents: Vec<u8> = std::iter::from_fn(take).map(|piece| piece.as_slice()[0]).collect();
         assert_eq!(contents, [8, 0, 0]);
+    }
+
+    #[test]
+    fn blocks_are_whole_pages() {
+        let page = page_bytes();
+        assert_eq!([1, page, page + 1].map(rounded), [page, page, 2 * page]);
+        assert_eq!(rounded(usize::MAX), usize::MAX);
+        // Too much to have, and an error rather than a wrong size.
+        assert!(install(2, rounded(usize::MAX), Arc::new(Budget::new(0))).is_err());
+    }
+
+    #[test]
+    fn trimming_empties_small_pieces_too() {
+        install(4, 16 * 1024, Arc::new(Budget::new(0))).unwrap();
+        let mut piece = take_small(700).unwrap();
+        piece.as_mut_slice()[0] = 9;
+        give(piece);
+        trim();
+        assert_eq!(POOL.with_borrow(|pool| pool.as_ref().unwrap().shelves.len()), 3);
+        trim();
+        assert_eq!(take_small(700).unwrap().as_slice()[0], 0);
     }
 }

@@ -54,11 +54,14 @@ impl Runtime {
         let (woken, clock) = (executor::install()?, timers::install()?);
         runtime.woken = watch(woken)?;
         runtime.clock = watch(clock)?;
+        // A sandbox may allow to make a driver and refuse to let it work: that is an error of the start.
+        with(|reactor| reactor.turn(false)).unwrap_or_else(|| Err(no_runtime()))?;
         Ok(runtime)
     }
 
-    /// Runs tasks until `main` has ended, which is one of them.
-    pub(crate) fn run(&self, main: impl Future<Output = ()> + 'static) {
+    /// Runs tasks until `main` has ended, which is one of them, or until the kernel serves this thread no
+    /// more.
+    pub(crate) fn run(&self, main: impl Future<Output = ()> + 'static) -> io::Result<()> {
         let is_over = Rc::new(Cell::new(false));
         let ending = Ending(Rc::clone(&is_over));
         spawn(async move {
@@ -68,21 +71,21 @@ impl Runtime {
         loop {
             executor::run_ready();
             if is_over.get() {
-                return;
+                return Ok(());
             }
-            self.turn();
+            self.turn()?;
         }
     }
 
     /// Hands what tasks have started to the kernel, and makes those ready that it has news for.
-    fn turn(&self) {
+    fn turn(&self) -> io::Result<()> {
         timers::arm();
         let may_wait = !executor::is_busy();
         let news = with(|reactor| {
-            reactor.turn(may_wait);
-            (reactor.take_ready(self.woken), reactor.take_ready(self.clock))
+            reactor.turn(may_wait)?;
+            Ok((reactor.take_ready(self.woken), reactor.take_ready(self.clock)))
         });
-        let (is_woken, is_time) = news.unwrap_or_default();
+        let (is_woken, is_time) = news.unwrap_or_else(|| Err(no_runtime()))?;
         if is_woken {
             executor::take_woken();
         }
@@ -90,6 +93,7 @@ impl Runtime {
             timers::fire();
         }
         executor::take_yielded();
+        Ok(())
     }
 }
 

@@ -24,9 +24,10 @@ pub struct Settings {
     pub driver: Driver,
     /// Submission queue entries of each ring.
     pub ring_entries: u32,
-    /// Size of a pooled buffer in bytes.
+    /// Size of a pooled buffer in bytes; rounded up to whole pages.
     pub buffer_bytes: usize,
-    /// Pooled buffers per worker. They cost address space only until they are used.
+    /// Pooled buffers per worker. They cost address space only until they are used. Beside them are
+    /// smaller ones, for requests that wait, that take as much again at most.
     pub buffers: usize,
     /// What buffers beyond the pools may take in the whole process.
     pub budget: Arc<Budget>,

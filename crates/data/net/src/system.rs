@@ -258,6 +258,16 @@ impl Mapping {
         let start = std::ptr::NonNull::new(unsafe { self.start.add(offset) })?;
         Some(Piece { start, length })
     }
+
+    /// Where a piece of this mapping begins.
+    pub(crate) fn offset_of(&self, piece: &Piece) -> usize {
+        piece.start.as_ptr().addr() - self.start.addr()
+    }
+}
+
+/// Size of a page of memory in bytes; a power of two.
+pub(crate) fn page_bytes() -> usize {
+    rustix::param::page_size()
 }
 
 /// Exclusive use of a part of a [`Mapping`]: whoever makes pieces hands each out once.
@@ -268,6 +278,11 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// Its size in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
     /// Its bytes.
     pub(crate) fn as_slice(&self) -> &[u8] {
         // SAFETY: mapped for ever, zeroed at first, and nobody else uses this part.
@@ -280,9 +295,12 @@ impl Piece {
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
     }
 
-    /// Gives the memory behind it back to the system; it reads as zeroes afterwards.
+    /// Gives the memory behind it back to the system; it reads as zeroes afterwards. Only for pieces of
+    /// whole pages.
     pub(crate) fn forget_contents(&mut self) {
-        // SAFETY: the part belongs to this piece alone, and all-zero bytes are valid bytes.
+        let page_mask = page_bytes() - 1;
+        debug_assert_eq!((self.start.addr().get() | self.length) & page_mask, 0, "not whole pages");
+        // SAFETY: the pages belong to this piece alone, and all-zero bytes are valid bytes.
         unsafe { libc::madvise(self.start.as_ptr().cast(), self.length, libc::MADV_DONTNEED) };
     }
 }

@@ -92,6 +92,11 @@ impl Worker {
         }
     }
 
+    /// Its number among the workers.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
     pub(crate) fn stage(&self) -> Stage {
         self.stage.get()
     }

@@ -12,6 +12,7 @@ use seam::{Stage, Stop, WorkerStats};
 
 use crate::accept::Acceptor;
 use crate::listen::{self, Bound, Listeners};
+use crate::placement::{Intake, Placement};
 use crate::runtime::{self, Features, Runtime};
 use crate::worker::{self, TICK, Worker};
 use crate::{Connection, Driver, ServerTls, Settings, pool, system, upstream};
@@ -25,10 +26,13 @@ pub trait Service: 'static {
     fn serve(self: Rc<Self>, connection: Connection) -> impl Future<Output = ()> + 'static;
 }
 
+/// A worker thread and what it came to.
+type Thread = JoinHandle<io::Result<()>>;
+
 /// The running worker threads.
 #[derive(Debug)]
 pub struct Workers {
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<Thread>,
     addresses: Vec<SocketAddr>,
     listeners: Listeners,
     choice: Choice,
@@ -39,7 +43,7 @@ impl Workers {
     ///
     /// `make` makes the service of a worker, on its thread. `stats` has a place for each worker. The
     /// threads end after `stop` has come to [`Stage::Draining`] and their connections have ended, or
-    /// shortly after [`Stage::Closing`].
+    /// shortly after [`Stage::Closing`]. One that cannot go on takes the others to [`Stage::Closing`].
     pub fn start<S: Service>(
         settings: Settings,
         stop: Stop,
@@ -80,11 +84,15 @@ impl Workers {
     }
 
     /// Waits until all threads have ended.
-    pub fn join(self) {
-        for thread in self.threads {
-            // A worker's panic has been printed by the panic hook; the others still have to end.
-            let _ = thread.join();
-        }
+    ///
+    /// # Errors
+    /// The first error that ended a worker before it was told to.
+    pub fn join(self) -> io::Result<()> {
+        // The message of a panic has been printed by the panic hook.
+        let panicked = |_| Err(io::Error::other("a worker panicked"));
+        let join = |thread: Thread| thread.join().unwrap_or_else(panicked);
+        let outcomes: Vec<_> = self.threads.into_iter().map(join).collect();
+        outcomes.into_iter().collect()
     }
 }
 
@@ -115,7 +123,7 @@ impl Choice {
     }
 }
 
-type Started = (Vec<JoinHandle<()>>, Vec<SocketAddr>, Listeners);
+type Started = (Vec<Thread>, Vec<SocketAddr>, Listeners);
 
 /// Starts all threads, or none.
 fn start_all<S: Service>(
@@ -129,6 +137,7 @@ fn start_all<S: Service>(
     let listeners = Listeners::of(&bound)?;
     let Bound { per_worker, addresses } = bound;
     let (report, reports) = channel();
+    let placement = Placement::new(per_worker.len(), settings.connections_max, stats);
     let mut threads = Vec::new();
     let mut begins = Vec::new();
     for (index, sockets) in per_worker.into_iter().enumerate() {
@@ -148,6 +157,8 @@ fn start_all<S: Service>(
             connections_max: settings.connections_max,
             pool: PoolPlan::of(settings),
             listeners: listeners.clone(),
+            intake: placement.clone().map(|placement| placement.open(index)),
+            placement: placement.clone(),
             stop: stop.clone(),
             stats: Arc::clone(stats),
         };
@@ -183,6 +194,8 @@ struct Plan {
     connections_max: usize,
     pool: PoolPlan,
     listeners: Listeners,
+    placement: Option<Arc<Placement>>,
+    intake: Option<Intake>,
     stop: Stop,
     stats: Arc<[WorkerStats]>,
 }
@@ -198,19 +211,19 @@ impl PoolPlan {
     fn of(settings: &Settings) -> Self {
         Self {
             buffers: settings.buffers,
-            buffer_bytes: settings.buffer_bytes,
+            buffer_bytes: pool::rounded(settings.buffer_bytes),
             budget: Arc::clone(&settings.budget),
         }
     }
 }
 
-/// The life of a worker thread.
+/// The life of a worker thread, and what ended it before its time.
 fn run<S: Service>(
     plan: Plan,
     make: &dyn Fn(usize) -> S,
     report: &Sender<io::Result<()>>,
     begin: &Receiver<()>,
-) {
+) -> io::Result<()> {
     let prepared = prepare(&plan);
     let (runtime, outcome) = match prepared {
         Ok(runtime) => (Some(runtime), Ok(())),
@@ -219,16 +232,36 @@ fn run<S: Service>(
     // Nobody listens when another worker failed first.
     let _ = report.send(outcome);
     if begin.recv().is_err() {
-        return;
+        return Ok(());
     }
+    let mut served = Ok(());
     if let Some(runtime) = &runtime {
+        let mut failing = EndAll(Some(plan.stop.clone()));
         let worker = Worker::install(plan.index, plan.stop.clone(), Arc::clone(&plan.stats));
         let service = Rc::new(make(plan.index));
-        runtime.run(work(plan, worker, service));
+        served = runtime.run(work(plan, worker, service));
+        upstream::close_all();
+        Worker::uninstall();
+        if served.is_ok() {
+            failing.0 = None;
+        }
     }
     // Before the pool: what the runtime still holds are buffers of it.
     drop(runtime);
     pool::uninstall();
+    served
+}
+
+/// Ends all workers on drop: what kept this one from going on is not theirs alone, and its share of the
+/// callers would be lost in silence.
+struct EndAll(Option<Stop>);
+
+impl Drop for EndAll {
+    fn drop(&mut self) {
+        if let Some(stop) = self.0.take() {
+            stop.advance(Stage::Closing);
+        }
+    }
 }
 
 fn prepare(plan: &Plan) -> io::Result<Runtime> {
@@ -251,8 +284,16 @@ async fn work<S: Service>(plan: Plan, worker: Rc<Worker>, service: Rc<S>) {
         tls: plan.tls,
         connections_max: plan.connections_max,
         listeners: plan.listeners,
+        placement: plan.placement,
     });
     let accepting = Rc::new(());
+    if let Some(intake) = plan.intake {
+        let (acceptor, still_accepting) = (Rc::clone(&acceptor), Rc::clone(&accepting));
+        worker::spawn(async move {
+            acceptor.take_over(intake).await;
+            drop(still_accepting);
+        });
+    }
     for socket in plan.sockets {
         let (acceptor, still_accepting) = (Rc::clone(&acceptor), Rc::clone(&accepting));
         worker::spawn(async move {
@@ -262,8 +303,6 @@ async fn work<S: Service>(plan: Plan, worker: Rc<Worker>, service: Rc<S>) {
     }
     drop(acceptor);
     keep_time(&worker, &accepting).await;
-    upstream::close_all();
-    Worker::uninstall();
 }
 
 /// Ticks until nothing is left to serve, or the time to end has come.

@@ -107,7 +107,7 @@ fn allocations(driver: Driver) -> u64 {
     }
     let count = reports.recv_timeout(Duration::from_secs(30)).unwrap();
     stop.advance(Stage::Closing);
-    workers.join();
+    workers.join().unwrap();
     count
 }
 

@@ -14,7 +14,6 @@ use crate::pipeline::{Next, Session, answer, method_label};
 use crate::reject::{Kind, Reject};
 use crate::reply_head::{Framing, ReplyContext, push_header};
 use crate::routes::Family;
-use crate::stages::prepare::Outbound;
 use crate::stages::read::{self, Request};
 use crate::stages::record::{self, Outline};
 use crate::stages::relay;
@@ -127,8 +126,7 @@ async fn ask(
             unread_bytes: 0,
             body_timeout: snapshot.client.body_timeout,
         };
-        let outbound = Outbound { bytes, notes: None };
-        let sent = send(&mut session.client, &delivery, outbound, &mut session.reply_head).await;
+        let sent = send(&mut session.client, &delivery, bytes, &mut session.reply_head).await;
         match sent {
             Ok(answering) => return Ok(answering),
             Err(SendError::Stale) if !is_fresh => {}

@@ -82,25 +82,28 @@ impl Served {
 }
 
 /// Tries the targets one after the other. When all fail the first one's error is the answer.
-pub(crate) async fn serve(mut call: Call<'_>, targets: &Targets<'_>) -> Result<Served, Reject> {
+pub(crate) async fn serve(call: &mut Call<'_>, targets: &Targets<'_>) -> Result<Served, Reject> {
     let mut primary = None;
     for index in 0..=targets.fallbacks.len() {
         let Some(target) = targets.at(index) else { break };
         call.account.begin_target(call.worker, target, index);
         let has_fallback = targets.at(index + 1).is_some() && call.request.total_bytes.is_none();
-        match serve_target(&mut call, target, index, has_fallback).await {
+        match serve_target(call, target, index, has_fallback).await {
             Ok(served) => return Ok(served),
             Err(reject) if !reject.kind.falls_back() || !has_fallback && primary.is_none() => {
                 return Err(reject);
             }
             Err(reject) => {
-                primary.get_or_insert_with(|| (reject, call.account.labels.clone()));
+                // Boxed, because it is rare and would take room in every request that waits.
+                let failure = || Box::new((reject, call.account.labels.clone()));
+                primary.get_or_insert_with(failure);
             }
         }
     }
     match primary {
         // The answer and the labels it is recorded under belong together.
-        Some((reject, labels)) => {
+        Some(failure) => {
+            let (reject, labels) = *failure;
             call.account.labels = labels;
             Err(reject)
         }
@@ -254,10 +257,12 @@ async fn try_once(
     let unread = request.total_bytes.map_or(0, |total| total - source.body.len() as u64);
     for is_fresh in [false, true] {
         let preparing = Instant::now();
-        let mut outbound = prepare(&source, attempt, call.edits)?;
-        let notes = outbound.notes.take();
-        let raw_request = (!source.is_streaming && shows_raw_request(call, attempt.upstream))
-            .then(|| outbound.body().to_vec());
+        let (bytes, notes, raw_request) = {
+            let outbound = prepare(&source, attempt, call.edits)?;
+            let raw_request = (!source.is_streaming && shows_raw_request(call, attempt.upstream))
+                .then(|| outbound.body().to_vec());
+            (outbound.bytes, outbound.notes, raw_request)
+        };
         let sending = Instant::now();
         call.account.stages.prepare_ns += sending.duration_since(preparing).as_nanos() as u64;
         let delivery = Delivery {
@@ -267,7 +272,7 @@ async fn try_once(
             unread_bytes: unread,
             body_timeout: call.snapshot.client.body_timeout,
         };
-        let sent = send(call.client, &delivery, outbound, call.reply_head).await;
+        let sent = send(call.client, &delivery, bytes, call.reply_head).await;
         let opened = match sent {
             Err(SendError::Stale) if !is_fresh => {
                 call.account.upstream_us += sending.elapsed().as_micros() as u64;

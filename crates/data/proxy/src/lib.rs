@@ -35,8 +35,8 @@ use net::{Connection, Service};
 pub use worker::Worker;
 
 impl Service for Worker {
-    async fn serve(self: Rc<Self>, connection: Connection) {
-        pipeline::serve(self, connection).await;
+    fn serve(self: Rc<Self>, connection: Connection) -> impl Future<Output = ()> + 'static {
+        pipeline::serve(self, connection)
     }
 }
 

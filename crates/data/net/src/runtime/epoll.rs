@@ -137,28 +137,35 @@ impl Epoll {
         let _ = epoll::delete(&self.epoll, system::borrow(&watched.fd));
     }
 
-    /// Takes the events there are; waits for one if it may.
-    pub(super) fn turn(&mut self, io: &mut Io, may_wait: bool) {
+    /// Takes the events there are; waits for one if it may. After an error there is no use in another
+    /// turn.
+    pub(super) fn turn(&mut self, io: &mut Io, may_wait: bool) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
-        self.take_events(&mut events, may_wait);
+        self.take_events(&mut events, may_wait)?;
         for event in &events {
             let Event { flags, data, .. } = *event;
             self.react(data.u64(), flags, io);
         }
         events.clear();
         self.events = events;
+        Ok(())
     }
 
-    fn take_events(&self, events: &mut Vec<Event>, may_wait: bool) {
+    fn take_events(&self, events: &mut Vec<Event>, may_wait: bool) -> io::Result<()> {
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         let polls_until = self.busy_poll.filter(|_| may_wait).map(|time| Instant::now() + time);
         loop {
             let is_polling = polls_until.is_some_and(|end| Instant::now() < end);
             let timeout = (is_polling || !may_wait).then_some(&at_once);
-            // Interrupted is as good as nothing.
-            let _ = epoll::wait(&self.epoll, spare_capacity(events), timeout);
-            if !is_polling || !events.is_empty() {
-                return;
+            let waited = epoll::wait(&self.epoll, spare_capacity(events), timeout);
+            let waited = waited.map_err(io::Error::from);
+            #[cfg(test)]
+            let waited = super::tests::injected(waited);
+            match waited {
+                // Interrupted is as good as nothing.
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                Ok(_) | Err(_) if is_polling && events.is_empty() => {}
+                Ok(_) | Err(_) => return Ok(()),
             }
         }
     }

@@ -364,8 +364,8 @@ impl Reactor {
     }
 
     /// Hands everything started to the kernel and takes what it has completed. With `may_wait`, waits
-    /// until there is something.
-    pub(super) fn turn(&mut self, may_wait: bool) {
+    /// until there is something. An error is one that would come again with every turn.
+    pub(super) fn turn(&mut self, may_wait: bool) -> io::Result<()> {
         match &mut self.driver {
             Driver::Ring(ring) => ring.turn(&mut self.io, may_wait),
             Driver::Epoll(epoll) => epoll.turn(&mut self.io, may_wait),

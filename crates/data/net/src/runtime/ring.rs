@@ -242,20 +242,22 @@ impl Ring {
         }
     }
 
-    /// Submits everything and takes what has completed; waits for something if it may.
-    pub(super) fn turn(&mut self, io: &mut Io, may_wait: bool) {
+    /// Submits everything and takes what has completed; waits for something if it may. After an error
+    /// there is no use in another turn.
+    pub(super) fn turn(&mut self, io: &mut Io, may_wait: bool) -> io::Result<()> {
         self.blocks.refill();
         self.push_backlog();
         let may_wait = may_wait && self.backlog.is_empty() && self.ring.completion().is_empty();
-        let may_wait = may_wait && !self.finds_by_polling();
+        let may_wait = may_wait && !self.finds_by_polling()?;
         let wanted = if may_wait { 1 + self.small_sends } else { 0 };
         self.small_sends = 0;
-        self.enter(wanted);
+        self.enter(wanted)?;
         self.react(io);
+        Ok(())
     }
 
     /// One system call: submits all and waits for `wanted` completions.
-    fn enter(&mut self, wanted: usize) {
+    fn enter(&mut self, wanted: usize) -> io::Result<()> {
         #[cfg(test)]
         super::tests::ENTERS.set(super::tests::ENTERS.get() + 1);
         let count = self.ring.submission().len() as u32;
@@ -263,23 +265,28 @@ impl Ring {
         // SAFETY: without an argument there is nothing for the kernel to read but the ring itself.
         let entered =
             unsafe { self.ring.submitter().enter::<()>(count, wanted as u32, flags, None) };
-        // A signal, a full completion queue, or no memory just now: what was not submitted stays in the
-        // queue for the next turn, which comes when the completions have been taken.
-        drop(entered);
+        #[cfg(test)]
+        let entered = super::tests::injected(entered);
+        match entered {
+            // What was not submitted stays in the queue for the next turn, which comes when the
+            // completions have been taken.
+            Err(error) if !is_passing(&error) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Asks without sleeping for as long as the settings say; whether there is something.
-    fn finds_by_polling(&mut self) -> bool {
-        let Some(time) = self.busy_poll else { return false };
+    fn finds_by_polling(&mut self) -> io::Result<bool> {
+        let Some(time) = self.busy_poll else { return Ok(false) };
         self.small_sends = 0;
-        self.enter(0);
+        self.enter(0)?;
         let end = Instant::now() + time;
         loop {
             if !self.ring.completion().is_empty() || self.ring.submission().taskrun() {
-                return true;
+                return Ok(true);
             }
             if Instant::now() >= end {
-                return false;
+                return Ok(false);
             }
             std::hint::spin_loop();
         }
@@ -390,9 +397,11 @@ impl Ring {
         while self.in_flight > 0 && Instant::now() < end {
             self.push_backlog();
             let wait = SubmitArgs::new().timespec(&SHUTDOWN_WAIT);
-            // Nothing more in time is seen by the count.
-            let _ = self.ring.submitter().submit_with_args(1, &wait);
+            let submitted = self.ring.submitter().submit_with_args(1, &wait);
             self.react(io);
+            if submitted.is_err_and(|error| !is_passing(&error)) {
+                break;
+            }
         }
         let is_over = self.in_flight == 0;
         if !is_over {
@@ -401,6 +410,13 @@ impl Ring {
         }
         is_over
     }
+}
+
+/// Whether entering may succeed the next time: a signal came, the completion queue is full, there is no
+/// memory just now, or nothing came in time. All else would be asked again without end.
+fn is_passing(error: &io::Error) -> bool {
+    let passing = [libc::EINTR, libc::EAGAIN, libc::EBUSY, libc::ETIME];
+    error.raw_os_error().is_some_and(|code| passing.contains(&code))
 }
 
 fn is_small(lane: &Lane) -> bool {

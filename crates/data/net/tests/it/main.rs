@@ -7,6 +7,7 @@ mod drains;
 mod memory;
 mod pairing;
 mod parking;
+mod placement;
 mod proxies;
 mod runtime;
 mod support;

@@ -49,7 +49,7 @@ impl Rig {
 
     pub(crate) fn join(&mut self) {
         if let Some(workers) = self.workers.take() {
-            workers.join();
+            workers.join().unwrap();
         }
     }
 }

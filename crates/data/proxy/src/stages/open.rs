@@ -89,45 +89,50 @@ pub(crate) struct Ready {
 }
 
 /// Looks at the reply whose head has arrived. `client` is only asked whether it is still there.
-pub(crate) async fn open(
-    client: &Connection,
+#[expect(clippy::manual_async_fn, reason = "an async function holds its arguments twice")]
+pub(crate) fn open<'a>(
+    client: &'a Connection,
     mut answering: Answering,
-    head: &ResponseHead,
-    expectation: Expectation<'_>,
-) -> Result<Reply, Reject> {
-    let body = BodyReader::new(head.body(&Method::POST));
-    match head.status() {
-        200..=299 => {}
-        400..=599 => {
-            return Err(Box::pin(refusal(client, answering, head, body, expectation.dialect)).await);
+    head: &'a ResponseHead,
+    expectation: Expectation<'a>,
+) -> impl Future<Output = Result<Reply, Reject>> + 'a {
+    async move {
+        let body = BodyReader::new(head.body(&Method::POST));
+        match head.status() {
+            200..=299 => {}
+            400..=599 => {
+                return Err(
+                    Box::pin(refusal(client, answering, head, body, expectation.dialect)).await
+                );
+            }
+            // A caller that followed a provider's redirect would send its credentials there.
+            status => return Err(unexpected_status(status)),
         }
-        // A caller that followed a provider's redirect would send its credentials there.
-        status => return Err(unexpected_status(status)),
-    }
-    let input = answering.upstream.connection.input();
-    let content_type = head.header(input, "content-type").unwrap_or_default();
-    let is_stream = has_type(content_type, "text/event-stream");
-    if has_type(content_type, "text/html") {
-        return Err(Reject::new(Kind::BadReply, "HTML response received from provider"));
-    }
-    let coding = content_coding(head, input)?;
-    if is_stream {
-        let stream = start_stream(client, answering, head, body, coding, expectation);
-        return Box::pin(stream).await;
-    }
-    if expectation.notes.is_some() || coding.is_some() || expectation.shows_raw {
-        return Box::pin(collect_reply(client, answering, head, body, expectation)).await;
-    }
-    let connection = &mut answering.upstream.connection;
-    while begins(&body, connection.input(), head.len())?.is_none() {
-        match connection.fill().await {
-            Ok(1..) => {}
-            Ok(0) if body.close().is_ok() => break,
-            Ok(0) => return Err(cut_short()),
-            Err(error) => return Err(broken(client, &error)),
+        let input = answering.upstream.connection.input();
+        let content_type = head.header(input, "content-type").unwrap_or_default();
+        let is_stream = has_type(content_type, "text/event-stream");
+        if has_type(content_type, "text/html") {
+            return Err(Reject::new(Kind::BadReply, "HTML response received from provider"));
         }
+        let coding = content_coding(head, input)?;
+        if is_stream {
+            let stream = start_stream(client, answering, head, body, coding, expectation);
+            return Box::pin(stream).await;
+        }
+        if expectation.notes.is_some() || coding.is_some() || expectation.shows_raw {
+            return Box::pin(collect_reply(client, answering, head, body, expectation)).await;
+        }
+        let connection = &mut answering.upstream.connection;
+        while begins(&body, connection.input(), head.len())?.is_none() {
+            match connection.fill().await {
+                Ok(1..) => {}
+                Ok(0) if body.close().is_ok() => break,
+                Ok(0) => return Err(cut_short()),
+                Err(error) => return Err(broken(client, &error)),
+            }
+        }
+        Ok(Reply::Passing(Passing { answering, body, stream: None, taken: head.len() }))
     }
-    Ok(Reply::Passing(Passing { answering, body, stream: None, taken: head.len() }))
 }
 
 fn has_type(value: &[u8], expected: &str) -> bool {

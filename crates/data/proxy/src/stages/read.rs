@@ -205,6 +205,7 @@ async fn chunked(
         body.extend_from_slice(client.input().get(step.data).unwrap_or_default());
         client.consume(step.consumed);
         if step.is_end {
+            body.shrink();
             request.apart = Some(body);
             return Ok(request);
         }
@@ -228,6 +229,8 @@ fn split(
         client.put_input(next);
     }
     bytes.truncate(head_len + body_len);
+    // It is kept until there is a reply, and its block serves others meanwhile.
+    bytes.shrink();
     Request { bytes, head_len, apart: None, total_bytes }
 }
 

@@ -4,11 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::{ConnectError, Connection, Pair, Tick, Upstream, now};
+use net::{Buffer, ConnectError, Connection, Pair, Tick, Upstream, now};
 use snapshot::Endpoint;
 use wire::{HeadLimits, Progress, ResponseHead};
 
-use super::prepare::Outbound;
 use super::read::{Pace, gone};
 use crate::limits::{
     EARLY_REPLY_WAIT, HEADERS_MAX, INFORMATIONAL_MAX, REPLY_HEAD_BYTES_MAX, STALE_WITHIN,
@@ -51,7 +50,7 @@ pub(crate) struct Delivery<'a> {
 pub(crate) async fn send(
     client: &mut Connection,
     delivery: &Delivery<'_>,
-    outbound: Outbound,
+    outbound: Buffer,
     head: &mut ResponseHead,
 ) -> Result<Answering, SendError> {
     let mut upstream = connect(client, delivery).await?;
@@ -59,7 +58,7 @@ pub(crate) async fn send(
     let connected = now();
     upstream.connection.set_deadline(Some(connected + delivery.timeout));
     let mut is_request_sent = true;
-    let mut failure = upstream.connection.write(outbound.bytes).await.err();
+    let mut failure = upstream.connection.write(outbound).await.err();
     if failure.is_none() && delivery.unread_bytes > 0 {
         let rest = Box::pin(stream_rest(client, delivery, &mut upstream.connection));
         is_request_sent = rest.await.map_err(SendError::Failed)?;
@@ -125,7 +124,7 @@ async fn stream_rest(
         let mut piece = client.take_input();
         let wanted = usize::try_from(left).unwrap_or(usize::MAX);
         if let Some(behind) = piece.as_slice().get(wanted..).filter(|behind| !behind.is_empty()) {
-            let mut next = net::Buffer::with_capacity(behind.len());
+            let mut next = Buffer::with_capacity(behind.len());
             next.extend_from_slice(behind);
             client.put_input(next);
             piece.truncate(wanted);
