@@ -276,3 +276,11 @@ def test_an_error_inside_a_stream_is_raised(anthropic_client, anthropic_target, 
 
 def test_models_are_listed(anthropic_client):
     assert [model.id for model in anthropic_client().models.list()]
+
+
+def test_tokens_are_counted(anthropic_own):
+    client = anthropic.Anthropic(
+        base_url=anthropic_own.base_url, api_key="sk-dummy", max_retries=0, timeout=20
+    )
+    count = client.messages.count_tokens(model=anthropic_own.model, messages=HELLO, tools=[WEATHER])
+    assert count.input_tokens > 0

@@ -1,16 +1,23 @@
-//! `loadgen mock`: plays OpenAI and Anthropic over HTTP/1.1, as badly as a test asks it to, and
+//! `loadgen mock`: plays the providers of language models over HTTP/1.1, as badly as a test asks it to, and
 //! remembers what it received.
 
 mod answer;
 mod anthropic;
 mod args;
+mod bedrock;
+mod cohere;
 mod connection;
 mod control;
+mod conversation;
 mod encode;
 mod exchange;
 mod fault;
+mod form;
+mod gemini;
 mod inbox;
 mod limits;
+mod mistral;
+mod ollama;
 mod openai;
 mod plan;
 mod prerendered;
@@ -19,12 +26,16 @@ mod record;
 mod refusal;
 mod reply;
 mod request;
+mod routes;
 mod schema;
 mod script;
 mod server;
+mod shape;
+mod signature;
 mod socket;
 mod text;
 mod tls;
+mod vectors;
 mod wire;
 mod world;
 

@@ -31,6 +31,11 @@ pub fn events(input: &[u8]) {
     check(Stream::Sse, input);
 }
 
+/// An AWS event stream.
+pub fn event_stream(input: &[u8]) {
+    check(Stream::AwsMessages, input);
+}
+
 /// One JSON object: whatever a full parser accepts is accepted, with as many members, each of them
 /// a key and a value that the parser reads alone.
 pub fn members(input: &[u8]) {

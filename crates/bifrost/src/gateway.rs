@@ -11,7 +11,7 @@ use net::handover::{self, Guard, Successor};
 use net::{Settings, Workers};
 use seam::{Published, Seam};
 use snapshot::{Builder, Snapshot};
-use supervisor::{ConfigFile, Loaded, Socket, Supervisor};
+use supervisor::{ConfigFile, Credentials, Loaded, Socket, Supervisor};
 use tracing::{info, warn};
 
 use crate::overview::{self, Overview};
@@ -91,6 +91,7 @@ impl Gateway {
 struct Plan {
     settings: Settings,
     socket: Socket,
+    credentials: Credentials,
     builder: Builder,
     snapshot: Snapshot,
 }
@@ -99,9 +100,11 @@ fn plan(options: &Options, first: &Loaded, inherited: Vec<OwnedFd>) -> Result<Pl
     let addresses = listen::addresses(&options.host, options.port, !inherited.is_empty())?;
     let settings = worker_settings::settings(options, &first.config, addresses, inherited)?;
     let socket = Socket::bind(&socket_parents(options)).map_err(StartError::Control)?;
-    let mut builder = Builder::new(socket.path().to_owned());
+    let credentials = Credentials::new();
+    let signers = Box::new(credentials.clone());
+    let mut builder = Builder::with_signers(socket.path().to_owned(), signers);
     let snapshot = builder.build(&first.config);
-    Ok(Plan { settings, socket, builder, snapshot })
+    Ok(Plan { settings, socket, credentials, builder, snapshot })
 }
 
 /// The control plane first: the workers answer as soon as they run.
@@ -111,7 +114,7 @@ fn start_planes(
     first: Loaded,
     plan: Plan,
 ) -> Result<(Workers, Supervisor, Overview), StartError> {
-    let Plan { settings, socket, builder, snapshot } = plan;
+    let Plan { settings, socket, credentials, builder, snapshot } = plan;
     if needs_system_roots(&snapshot) {
         net::load_system_roots();
     }
@@ -123,6 +126,7 @@ fn start_planes(
         file,
         first,
         builder,
+        credentials,
         telemetry: telemetry::Settings { overhead_breakdown: options.overhead_breakdown },
         drain: config.server.drain,
         signals: options.signals,
@@ -187,7 +191,7 @@ fn socket_parents(options: &Options) -> Vec<PathBuf> {
 
 fn needs_system_roots(snapshot: &Snapshot) -> bool {
     let endpoints = snapshot.upstreams.iter().flat_map(|upstream| {
-        let by_key = upstream.keys.keys.iter().flat_map(|key| &key.endpoint);
+        let by_key = upstream.keys.keys.iter().flat_map(|key| key.endpoints.iter().flatten());
         upstream.endpoint.iter().chain(by_key.map(|key| &key.endpoint))
     });
     endpoints.filter_map(|endpoint| endpoint.tls.as_ref()).any(|tls| tls.verify)

@@ -19,6 +19,8 @@ pub(crate) struct Ask {
     pub(crate) stops: Vec<String>,
     /// Bytes of text in the whole prompt.
     pub(crate) prompt_bytes: usize,
+    /// Images in the whole prompt.
+    pub(crate) images: usize,
     /// The prompt asks to be cached.
     pub(crate) wants_cache: bool,
 }
@@ -161,7 +163,12 @@ fn plain_text(ask: &Ask, size: &Size) -> String {
 fn echo(ask: &Ask) -> String {
     let kind = if ask.last.is_tool_result { "tool result" } else { "reply" };
     let link = if ask.last.is_tool_result { "said" } else { "to" };
-    format!("mock {kind} {link}: {}", excerpt(ask))
+    let seen = match ask.images {
+        0 => String::new(),
+        1 => " (1 image seen)".to_owned(),
+        images => format!(" ({images} images seen)"),
+    };
+    format!("mock {kind} {link}: {}{seen}", excerpt(ask))
 }
 
 /// Applies stop sequences and the token limit.

@@ -3,38 +3,116 @@
 mod check;
 mod write;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask, Last, Output, Size, Tool};
 use super::refusal::Refusal;
 use super::reply::{Reply, named_event};
+use super::routes::Call;
 use super::text;
 
-pub(crate) use check::{Purpose, check};
+use check::{Purpose, check};
 
 const MODELS: [&str; 4] =
     ["claude-opus-4-8", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-3-5-haiku-latest"];
+
+/// `POST …/messages`.
+pub(crate) fn serve_messages(call: &Call<'_>) -> Result<Reply, Refusal> {
+    check_version(call)?;
+    check(call.body, Purpose::Reply, call.is_strict)?;
+    Ok(messages(call.body, call.model, call.id, &call.size))
+}
+
+/// `POST …/messages/count_tokens`.
+pub(crate) fn serve_count_tokens(call: &Call<'_>) -> Result<Reply, Refusal> {
+    check_version(call)?;
+    check(call.body, Purpose::Count, call.is_strict)?;
+    Ok(count_tokens(call.body))
+}
+
+/// `POST …/publishers/anthropic/models/MODEL:rawPredict`, as Vertex serves it: the path has the model, the body the
+/// version. The model `count-tokens` counts.
+pub(crate) fn serve_raw_predict(call: &Call<'_>) -> Result<Reply, Refusal> {
+    let streams_by_path = call.request.path().ends_with(":streamRawPredict");
+    if call.model != "count-tokens" {
+        let body = hosted(call, "vertex-2023-10-16", streams_by_path)?;
+        return Ok(messages(&body, call.model, call.id, &call.size));
+    }
+    check(call.body, Purpose::Count, false)?;
+    Ok(count_tokens(call.body))
+}
+
+/// The messages request inside a body for a platform that hosts the model: the version moves into the body, the model
+/// and the stream flag move out of it.
+pub(crate) fn hosted(call: &Call<'_>, version: &str, is_stream: bool) -> Result<Value, Refusal> {
+    let mut body = call.body.clone();
+    let Some(fields) = body.as_object_mut() else {
+        return Err(Refusal::invalid("Input should be a valid dictionary"));
+    };
+    match fields.remove("anthropic_version") {
+        None => {
+            return Err(
+                Refusal::invalid("anthropic_version: Field required").param("anthropic_version")
+            );
+        }
+        Some(found) if found != version => {
+            let message = format!("anthropic_version: Input should be '{version}'");
+            return Err(Refusal::invalid(message).param("anthropic_version"));
+        }
+        Some(_) => {}
+    }
+    if fields.contains_key("model") {
+        return Err(Refusal::invalid("model: Extra inputs are not permitted").param("model"));
+    }
+    fields.remove("anthropic_beta");
+    fields.insert("model".to_owned(), json!(call.model));
+    fields.insert("stream".to_owned(), json!(is_stream));
+    check(&body, Purpose::Reply, call.is_strict)?;
+    Ok(body)
+}
+
+/// The events a stream of the reply to `request` has, as JSON.
+pub(crate) fn stream_events(request: &Value, model: &str, id: u64, size: &Size) -> Vec<Value> {
+    let answer = Answer::new(&ask(request), size);
+    write::Message { model, id, answer: &answer }.events(size)
+}
+
+/// `GET …/models`.
+pub(crate) fn serve_models(_: &Call<'_>) -> Result<Reply, Refusal> {
+    Ok(models())
+}
+
+/// `GET …/models/{id}`.
+pub(crate) fn serve_model(call: &Call<'_>) -> Result<Reply, Refusal> {
+    Ok(model(call.model, call.id))
+}
+
+fn check_version(call: &Call<'_>) -> Result<(), Refusal> {
+    match call.request.header("anthropic-version") {
+        Some(_) => Ok(()),
+        None => Err(Refusal::invalid("anthropic-version: header is required")),
+    }
+}
 
 /// Answers a messages request that [`check`] let pass.
 pub(crate) fn messages(request: &Value, model: &str, id: u64, size: &Size) -> Reply {
     let answer = Answer::new(&ask(request), size);
     let message = write::Message { model, id, answer: &answer };
     let reply = match request.get("stream").and_then(Value::as_bool) {
-        Some(true) => Reply::events(message.events(size)),
+        Some(true) => {
+            let events = message.events(size).iter().map(named_event).collect();
+            Reply::events(events, error_event)
+        }
         _ => Reply::json(200, &message.whole()),
     };
     reply.with_header("request-id", request_id(id))
 }
 
-/// `POST …/messages/count_tokens`.
-pub(crate) fn count_tokens(request: &Value) -> Reply {
+fn count_tokens(request: &Value) -> Reply {
     Reply::json(200, &json!({"input_tokens": text::tokens(ask(request).prompt_bytes).max(1)}))
 }
 
-/// `GET …/models`.
-pub(crate) fn models() -> Reply {
+fn models() -> Reply {
     let models: Vec<Value> = MODELS.iter().map(|id| model_entry(id)).collect();
     Reply::json(
         200,
@@ -47,8 +125,7 @@ pub(crate) fn models() -> Reply {
     )
 }
 
-/// `GET …/models/{id}`.
-pub(crate) fn model(id: &str, request: u64) -> Reply {
+fn model(id: &str, request: u64) -> Reply {
     match MODELS.contains(&id) {
         true => Reply::json(200, &model_entry(id)),
         false => error(&Refusal::new(404, format!("model: {id}")), request),
@@ -73,7 +150,7 @@ pub(crate) fn error(refusal: &Refusal, id: u64) -> Reply {
 }
 
 /// A refusal in the middle of a stream.
-pub(crate) fn error_event(refusal: &Refusal) -> Vec<u8> {
+fn error_event(refusal: &Refusal, _: usize) -> Vec<u8> {
     named_event(&error_object(refusal))
 }
 
@@ -98,15 +175,6 @@ fn request_id(id: u64) -> String {
     format!("req_mock{id:08}")
 }
 
-/// The signature of a thinking block. It depends on the text, so a block that comes back changed,
-/// or with the signature of another, is found out.
-fn signature(thinking: &str) -> String {
-    let hash = thinking.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    STANDARD.encode(format!("mock-signature:{hash:016x}"))
-}
-
 fn ask(request: &Value) -> Ask {
     let messages = request.get("messages").and_then(Value::as_array);
     let messages = messages.map(Vec::as_slice).unwrap_or_default();
@@ -124,6 +192,7 @@ fn ask(request: &Value) -> Ask {
         stops: stops(request),
         prompt_bytes: messages.iter().map(|message| content_text(message).len()).sum::<usize>()
             + system_bytes,
+        images: messages.iter().map(images).sum(),
         wants_cache: mentions(request, "cache_control"),
     }
 }
@@ -151,6 +220,13 @@ fn is_type(block: &Value, name: &str) -> bool {
 
 fn content_text(message: &Value) -> String {
     message.get("content").map(joined_text).unwrap_or_default()
+}
+
+/// Images of a message, those in tool results included.
+fn images(message: &Value) -> usize {
+    let blocks = message.get("content").and_then(Value::as_array);
+    let count = |block: &Value| usize::from(is_type(block, "image")) + images(block);
+    blocks.into_iter().flatten().map(count).sum()
 }
 
 /// A string, or the text blocks of an array.

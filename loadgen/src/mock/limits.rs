@@ -38,6 +38,13 @@ pub(crate) const SCHEMA_DEPTH_MAX: usize = 32;
 /// Values made up for one JSON schema.
 pub(crate) const SCHEMA_VALUES_MAX: usize = 4096;
 
+/// Steps shown of the place of a wrong value.
+pub(crate) const PLACE_STEPS_MAX: usize = 32;
+/// Texts of one embedding request, documents of one rerank request.
+pub(crate) const INPUTS_MAX: usize = 2048;
+/// Numbers of one embedding.
+pub(crate) const DIMENSIONS_MAX: u64 = 4096;
+
 /// Informational heads before a reply.
 pub(crate) const INFORMATIONAL_MAX: usize = 10_000;
 /// Bytes of a header that is there for its size.

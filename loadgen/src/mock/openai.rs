@@ -1,6 +1,10 @@
-//! OpenAI's shapes: chat completions, the model list, errors.
+//! OpenAI's shapes: chat completions, responses, text completions, embeddings, the model list, errors.
 
 mod check;
+mod completions;
+mod embeddings;
+mod misfit;
+mod responses;
 mod write;
 
 use serde_json::{Value, json};
@@ -8,13 +12,38 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Ask, Last, Output, Size, Tool};
 use super::refusal::Refusal;
 use super::reply::{Reply, data_event};
+use super::routes::Call;
 
-pub(crate) use check::check;
+pub(crate) use completions::serve as serve_completions;
+pub(crate) use embeddings::{embed, serve as serve_embeddings};
+pub(crate) use responses::{serve as serve_responses, serve_input_tokens};
 
 /// Every reply says it was made then, so that replies are equal from run to run.
 const CREATED: u64 = 1_767_225_600;
 
 const MODELS: [&str; 5] = ["gpt-4o", "gpt-4o-mini", "gpt-4.1", "o4-mini", "gpt-5"];
+
+/// `POST …/chat/completions`.
+pub(crate) fn serve_chat(call: &Call<'_>) -> Result<Reply, Refusal> {
+    check::check(call.body, call.is_strict)?;
+    Ok(chat(call.body, call.model, call.id, &call.size))
+}
+
+/// `GET …/models`.
+pub(crate) fn serve_models(_: &Call<'_>) -> Result<Reply, Refusal> {
+    let models: Vec<Value> = MODELS.iter().map(|id| model_entry(id)).collect();
+    Ok(Reply::json(200, &json!({"object": "list", "data": models})))
+}
+
+/// `GET …/models/{id}`.
+pub(crate) fn serve_model(call: &Call<'_>) -> Result<Reply, Refusal> {
+    match MODELS.contains(&call.model) {
+        true => Ok(Reply::json(200, &model_entry(call.model))),
+        false => Err(Refusal::new(404, format!("The model '{}' does not exist", call.model))
+            .param("model")
+            .code("model_not_found")),
+    }
+}
 
 /// A checked chat completion request.
 struct Chat<'a> {
@@ -35,34 +64,21 @@ enum ReasoningField {
     Details,
 }
 
-/// Answers a chat completion that [`check`] let pass.
+/// Answers a chat completion that was checked.
 pub(crate) fn chat(request: &Value, model: &str, id: u64, size: &Size) -> Reply {
     let chat = Chat::read(request, model);
     let answer = Answer::new(&chat.ask, size);
     let reply = if chat.is_stream {
-        Reply::events(write::events(&chat, &answer, id, size))
+        Reply::events(write::events(&chat, &answer, id, size), error_event)
     } else {
         Reply::json(200, &write::completion(&chat, &answer, id))
     };
+    with_headers(reply)
+}
+
+/// The headers all replies have.
+fn with_headers(reply: Reply) -> Reply {
     reply.with_header("openai-version", "2020-10-01").with_header("openai-processing-ms", "1")
-}
-
-/// `GET …/models`.
-pub(crate) fn models() -> Reply {
-    let models: Vec<Value> = MODELS.iter().map(|id| model_entry(id)).collect();
-    Reply::json(200, &json!({"object": "list", "data": models}))
-}
-
-/// `GET …/models/{id}`.
-pub(crate) fn model(id: &str) -> Reply {
-    match MODELS.contains(&id) {
-        true => Reply::json(200, &model_entry(id)),
-        false => error(
-            &Refusal::new(404, format!("The model '{id}' does not exist"))
-                .param("model")
-                .code("model_not_found"),
-        ),
-    }
 }
 
 fn model_entry(id: &str) -> Value {
@@ -75,7 +91,7 @@ pub(crate) fn error(refusal: &Refusal) -> Reply {
 }
 
 /// A refusal in the middle of a stream.
-pub(crate) fn error_event(refusal: &Refusal) -> Vec<u8> {
+fn error_event(refusal: &Refusal, _: usize) -> Vec<u8> {
     data_event(&error_object(refusal))
 }
 
@@ -125,6 +141,7 @@ fn ask(request: &Value) -> Ask {
         tokens_max: limit.and_then(Value::as_u64),
         stops: stops(request),
         prompt_bytes: messages.iter().map(|message| content_text(message).len()).sum(),
+        images: messages.iter().map(images).sum(),
         wants_cache: false,
     }
 }
@@ -156,6 +173,11 @@ fn content_text(message: &Value) -> String {
         }
         _ => String::new(),
     }
+}
+
+fn images(message: &Value) -> usize {
+    let parts = message.get("content").and_then(Value::as_array);
+    parts.into_iter().flatten().filter(|part| part.get("image_url").is_some()).count()
 }
 
 /// The callable tools; the one a tool choice names comes alone.

@@ -2,13 +2,20 @@
 
 use serde_json::Value;
 
+use super::refusal::Refusal;
+
 /// A reply without framing headers and without faults.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Body,
+    /// Writes what a stream says when it breaks off with an error.
+    pub(crate) break_off: Option<BreakOff>,
 }
+
+/// The last bytes of a stream that fails after so many events.
+pub(crate) type BreakOff = fn(&Refusal, usize) -> Vec<u8>;
 
 /// The body, as it is written.
 #[derive(Clone, Debug)]
@@ -23,17 +30,19 @@ impl Reply {
     /// A JSON reply.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self { status, headers, body: Body::Whole(body.to_string().into_bytes()) }
+        Self { status, headers, body: Body::Whole(body.to_string().into_bytes()), break_off: None }
     }
 
     /// An event stream.
-    pub(crate) fn events(events: Vec<Vec<u8>>) -> Self {
-        let content_type = "text/event-stream; charset=utf-8".to_owned();
-        let headers = vec![
-            ("content-type".to_owned(), content_type),
-            ("cache-control".to_owned(), "no-cache".to_owned()),
-        ];
-        Self { status: 200, headers, body: Body::Pieces(events) }
+    pub(crate) fn events(events: Vec<Vec<u8>>, break_off: BreakOff) -> Self {
+        Self::stream("text/event-stream; charset=utf-8", events, break_off)
+            .with_header("cache-control", "no-cache")
+    }
+
+    /// A stream of another kind.
+    pub(crate) fn stream(content_type: &str, pieces: Vec<Vec<u8>>, break_off: BreakOff) -> Self {
+        let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+        Self { status: 200, headers, body: Body::Pieces(pieces), break_off: Some(break_off) }
     }
 
     /// The same reply with one more header.

@@ -6,9 +6,12 @@
 
 mod chunked;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::mem;
 use std::ops::Range;
+
+use percent_encoding::percent_decode_str;
 
 use chunked::ChunkedBody;
 
@@ -45,6 +48,14 @@ impl Request {
     pub(crate) fn path(&self) -> &str {
         let target = self.target();
         target.split_once('?').map_or(target, |(path, _)| path)
+    }
+
+    /// The first query parameter of that name, decoded.
+    pub(crate) fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        let (_, query) = self.target().split_once('?')?;
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let (_, value) = pairs.find(|(found, _)| *found == name)?;
+        Some(percent_decode_str(value).decode_utf8_lossy())
     }
 
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {

@@ -251,7 +251,7 @@ impl Fixture {
         let framing = ["content-length", "transfer-encoding", "connection"];
         let is_framing = |name: &str| framing.iter().any(|own| name.eq_ignore_ascii_case(own));
         let headers = file.headers.into_iter().filter(|(name, _)| !is_framing(name)).collect();
-        let reply = Reply { status: file.status, headers, body };
+        let reply = Reply { status: file.status, headers, body, break_off: None };
         Ok(Self { matcher, reply, gap: file.gap_ms.map(Duration::from_millis) })
     }
 }

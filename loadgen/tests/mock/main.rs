@@ -9,6 +9,7 @@
 mod anthropic;
 mod client;
 mod control;
+mod dialects;
 mod faults;
 mod openai;
 mod server;

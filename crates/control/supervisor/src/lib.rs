@@ -1,7 +1,8 @@
 //! The control plane: one thread that may wait, so that the data plane never has to.
 //!
 //! It answers `/health`, `/metrics` and the lists of models over a Unix socket, plays the provider
-//! `mock`, publishes configurations, resolves names, drains the workers' events and leads the
+//! `mock`, publishes configurations, fetches
+//! credentials, resolves names, drains the workers' events and leads the
 //! process through its end.
 #![forbid(unsafe_code)]
 
@@ -36,6 +37,7 @@ use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
+pub use credentials::Credentials;
 pub use file::{ConfigFile, LoadError, Loaded};
 pub use shutdown::LEAVING_MAX;
 pub use socket::Socket;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub first: Loaded,
     /// What it was built with.
     pub builder: snapshot::Builder,
+    /// The signers the builder finds; they have credentials once the control plane runs.
+    pub credentials: Credentials,
     /// What is measured beyond the standard set.
     pub telemetry: telemetry::Settings,
     /// How long requests under way may go on after the order to end.
@@ -144,6 +148,7 @@ struct Services {
     handle: Handle,
     shared: Arc<Shared>,
     reloader: Reloader,
+    credentials: Credentials,
     listener: UnixListener,
 }
 
@@ -170,14 +175,15 @@ impl Services {
             models: Models::default(),
             gate: admin::Gate::new(),
         });
-        let Settings { seam, drain, socket, .. } = settings;
+        let Settings { seam, drain, socket, credentials, .. } = settings;
         let settings = Parts { seam, drain, _socket: socket };
-        Ok(Self { settings, signals, handle, shared, reloader, listener })
+        Ok(Self { settings, signals, handle, shared, reloader, credentials, listener })
     }
 
     /// Runs all services until `stop`.
     async fn run(self, stop: &Notify) {
-        let Self { settings, signals, handle, shared, reloader, listener } = self;
+        let Self { settings, signals, handle, shared, reloader, credentials, listener } = self;
+        tokio::spawn(credentials.run());
         tokio::spawn(resolve::run(reloader.watch()));
         tokio::spawn(reloader.run(Arc::clone(&handle.reload)));
         tokio::spawn(drain_events(Arc::clone(&shared)));

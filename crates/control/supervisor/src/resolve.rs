@@ -49,9 +49,12 @@ fn names(current: &Current) -> Names {
     let mut names = Names::new();
     for upstream in &current.snapshot.upstreams {
         let may_be_private = current.allows_private(&upstream.name);
-        let by_service = upstream.services.iter().flatten().flat_map(|service| &service.endpoint);
-        let by_key = upstream.keys.keys.iter().flat_map(|key| &key.endpoint);
-        let endpoints = upstream.endpoint.iter().chain(by_service);
+        let by_variant = upstream.variants.iter().flat_map(|variant| &variant.services);
+        let services = upstream.services.iter().chain(by_variant).flatten();
+        let by_service = services.flat_map(|service| &service.endpoint);
+        let by_list = upstream.list.iter().flat_map(|list| &list.endpoint);
+        let by_key = upstream.keys.keys.iter().flat_map(|key| key.endpoints.iter().flatten());
+        let endpoints = upstream.endpoint.iter().chain(by_service).chain(by_list);
         for endpoint in endpoints.chain(by_key.map(|key| &key.endpoint)) {
             add(&mut names, endpoint, may_be_private);
         }

@@ -20,9 +20,6 @@ use crate::mock;
 use crate::models::{self, Models};
 use crate::refusal::Refusal;
 
-/// In front of the mock's own paths, as the tables of the data plane have it.
-pub(crate) const MOCK_BASE_PATH: &str = "/mock";
-
 /// Largest body that is read into memory here; the data plane has its own limit for inference.
 const BODY_BYTES_MAX: usize = 32 << 20;
 

@@ -8,12 +8,13 @@ use net::Buffer;
 use snapshot::Snapshot;
 use wire::SseReader;
 
+use crate::caller::CallerHeaders;
 use crate::extra_fields::{ExtraFields, Routed};
 use crate::framed::Framed;
 use crate::inject::Injector;
 use crate::reply_head::Framing;
 use crate::routes::Family;
-use crate::stages::choose;
+use crate::stages::choose::{self, Bare};
 use crate::stages::peek::{Member, peek};
 use crate::stages::splice::Edits;
 use crate::stages::watch::Watch;
@@ -52,7 +53,9 @@ impl Body {
 /// Stage 5: how many targets a chat request for `model` on the gateway's own route has; 0 where it
 /// is refused.
 pub fn targets(snapshot: &Snapshot, model: &str) -> usize {
-    choose::targets(snapshot, Family::Base, model, &[], Operation::ChatCompletion)
+    let headers = CallerHeaders::default();
+    let bare = Bare { family: Family::Base, headers: &headers, bytes: &[] };
+    choose::targets(snapshot, bare, model, &[], Operation::ChatCompletion)
         .map_or(0, |targets| 1 + targets.fallbacks.len())
 }
 

@@ -10,6 +10,12 @@ use crate::reject::{Kind, Reject};
 /// Values start with this when they are virtual keys, in any case.
 const VIRTUAL_KEY_PREFIX: &str = "sk-bf-";
 
+/// Tokens of Anthropic's subscriptions start with this.
+const SUBSCRIPTION_PREFIX: &str = "sk-ant-oat";
+
+/// What Claude Code calls itself in a terminal, in a program and in an editor.
+const CLAUDE_CODE: &[&str] = &["claude-cli", "claude-code", "claude-vscode"];
+
 /// Where a header's value stands in the head; nowhere by default. No value of interest is empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
@@ -49,6 +55,8 @@ pub(crate) struct CallerHeaders {
     raw_response: Place,
     pass_extra: Place,
     server_timing: Place,
+    pub(crate) user_agent: Place,
+    pub(crate) model_provider: Place,
     pub(crate) content_encoding: Place,
     pub(crate) origin: Place,
     pub(crate) forwarded_proto: Place,
@@ -77,11 +85,13 @@ impl CallerHeaders {
             7 if is("x-bf-vk") => &mut self.virtual_key,
             7 if is("api-key") => &mut self.api_key,
             9 if is("x-api-key") => &mut self.x_api_key,
+            10 if is("user-agent") => &mut self.user_agent,
             12 if is("x-bf-api-key") => &mut self.key_name,
             13 if is("authorization") => &mut self.authorization,
             14 if is("x-goog-api-key") => &mut self.x_goog_api_key,
             15 if is("x-bf-api-key-id") => &mut self.key_id,
             15 if is("x-bf-direct-key") => &mut self.direct_key,
+            16 if is("x-model-provider") => &mut self.model_provider,
             16 if is("content-encoding") => &mut self.content_encoding,
             17 if is("x-forwarded-proto") => &mut self.forwarded_proto,
             18 if is("x-bf-server-timing") => &mut self.server_timing,
@@ -140,6 +150,18 @@ impl CallerHeaders {
             .into_iter()
             .flatten()
             .find(|key| !key.is_empty() && !is_virtual_key(key))
+    }
+
+    /// The token of a subscription that Claude Code brings instead of a key.
+    pub(crate) fn subscription<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
+        let token = self.bearer(bytes).filter(|token| token.starts_with(SUBSCRIPTION_PREFIX))?;
+        (self.is_claude_code(bytes) && !self.x_api_key.is_some()).then_some(token)
+    }
+
+    /// The client calls itself Claude Code, by one of its names.
+    pub(crate) fn is_claude_code(&self, bytes: &[u8]) -> bool {
+        let agent = self.user_agent.value(bytes).unwrap_or_default();
+        CLAUDE_CODE.iter().any(|name| memchr::memmem::find(agent, name.as_bytes()).is_some())
     }
 
     fn switch(at: Place, bytes: &[u8]) -> Option<bool> {
@@ -279,6 +301,22 @@ mod tests {
             "x-bf-direct-key: true\r\nAuthorization: Bearer sk-bf-1\r\nx-api-key: sk-own\r\n";
         let (headers, bytes) = headers(lines);
         assert_eq!(headers.direct_key(&bytes), Some("sk-own"));
+    }
+
+    #[test]
+    fn a_subscription_is_claude_codes_alone() {
+        let token = "Authorization: Bearer sk-ant-oat01-x\r\n";
+        let agent = "User-Agent: claude-cli/2.1.0 (external, cli)\r\n";
+        let (found, bytes) = headers(&format!("{agent}{token}"));
+        assert_eq!(found.subscription(&bytes), Some("sk-ant-oat01-x"));
+        for lines in [
+            token.to_owned(),
+            format!("{agent}Authorization: Bearer sk-ant-api03-x\r\n"),
+            format!("{agent}{token}x-api-key: k\r\n"),
+        ] {
+            let (found, bytes) = headers(&lines);
+            assert_eq!(found.subscription(&bytes), None, "{lines}");
+        }
     }
 
     #[test]

@@ -168,7 +168,8 @@ fn outbound(session: &Session, request: &Request) -> Buffer {
     out
 }
 
-fn is_hop_by_hop(name: &[u8]) -> bool {
+/// Whether a header is one between two hops only.
+pub(crate) fn is_hop_by_hop(name: &[u8]) -> bool {
     HOP_BY_HOP.iter().any(|hop| hop.as_bytes().eq_ignore_ascii_case(name))
 }
 

@@ -7,7 +7,7 @@ use sonic_rs::JsonValueTrait;
 use crate::extra_fields::{Routed, push_routed};
 use crate::json::{push_number, push_string};
 use crate::reject::Reject;
-use crate::routes::Family;
+use crate::routes::{ErrorShape, Family, VendorErrors};
 
 /// Bytes of a provider's text that an error message may repeat.
 const SNIPPET_BYTES_MAX: usize = 512;
@@ -19,31 +19,43 @@ pub(crate) fn write(
     routed: Option<&Routed<'_>>,
     out: &mut Buffer,
 ) {
-    match family {
-        Family::Base | Family::OpenAi => write_product(reject, routed, out),
-        Family::Anthropic => write_anthropic(reject, out),
+    match family.habits().errors {
+        ErrorShape::Product { .. } => write_product(reject, routed, out),
+        ErrorShape::Vendor(errors) => write_vendor(errors, reject, out),
+        ErrorShape::Aws => write_aws(reject, out),
+    }
+}
+
+/// Header lines that belong to the body.
+pub(crate) fn header_lines(family: Family, reject: &Reject) -> String {
+    match family.habits().errors {
+        ErrorShape::Product { .. } | ErrorShape::Vendor(_) => String::new(),
+        // The provider's own type is among the headers that are passed on.
+        ErrorShape::Aws if has_aws_type(reject) => String::new(),
+        ErrorShape::Aws => format!("{AWS_TYPE}: {}\r\n", aws_type(reject.status)),
     }
 }
 
 /// An error inside a stream that has begun, as frames of the caller's dialect.
 pub(crate) fn write_stream(
     family: Family,
+    caller: Dialect,
     reject: &Reject,
     routed: Option<&Routed<'_>>,
     out: &mut Buffer,
 ) {
-    match family {
-        Family::Base | Family::OpenAi => {
+    match family.habits().errors {
+        ErrorShape::Product { says_done } if caller != Dialect::OpenAiResponses => {
             out.extend_from_slice(b"data: ");
             write_product(reject, routed, out);
             out.extend_from_slice(b"\n\n");
-            if family == Family::Base {
+            if says_done {
                 out.extend_from_slice(b"data: [DONE]\n\n");
             }
         }
-        Family::Anthropic => {
+        ErrorShape::Product { .. } | ErrorShape::Vendor(_) | ErrorShape::Aws => {
             let mut frames = Vec::new();
-            dialect::write_stream_error(Dialect::AnthropicMessages, &said(reject), &mut frames);
+            dialect::write_stream_error(caller, &said(reject), &mut frames);
             out.extend_from_slice(&frames);
         }
     }
@@ -64,25 +76,48 @@ fn said(reject: &Reject) -> ErrorReply<'_> {
     }
 }
 
-fn write_anthropic(reject: &Reject, out: &mut Buffer) {
+fn write_vendor(errors: &VendorErrors, reject: &Reject, out: &mut Buffer) {
     if let Some(reply) = &reject.reply
-        && reply.dialect == Dialect::AnthropicMessages
-        && is_anthropic_error(&reply.body)
+        && reply.dialect == errors.dialect
+        && errors.texts.iter().all(|path| is_text(&reply.body, path))
     {
         return out.extend_from_slice(&reply.body);
     }
     let mut body = Vec::new();
-    dialect::write_error(Dialect::AnthropicMessages, &said(reject), &mut body);
+    dialect::write_error(errors.dialect, &said(reject), &mut body);
     out.extend_from_slice(&body);
 }
 
-fn is_anthropic_error(body: &[u8]) -> bool {
-    let text = |path: &[&str]| {
-        sonic_rs::get(body, path).ok().and_then(|value| value.as_str().map(str::to_owned))
-    };
-    text(&["type"]).as_deref() == Some("error")
-        && text(&["error", "type"]).is_some()
-        && text(&["error", "message"]).is_some()
+fn is_text(body: &[u8], path: &[&str]) -> bool {
+    sonic_rs::get(body, path).is_ok_and(|value| value.is_str())
+}
+
+/// The header in which AWS names the type of an error.
+const AWS_TYPE: &str = "x-amzn-errortype";
+
+fn write_aws(reject: &Reject, out: &mut Buffer) {
+    out.extend_from_slice(b"{\"message\":");
+    push_string(out, &said(reject).message);
+    out.extend_from_slice(b"}");
+}
+
+fn has_aws_type(reject: &Reject) -> bool {
+    let lines = reject.reply.as_ref().map(|reply| reply.header_lines.to_ascii_lowercase());
+    lines.is_some_and(|lines| memchr::memmem::find(&lines, AWS_TYPE.as_bytes()).is_some())
+}
+
+/// The exception that a status stands for.
+fn aws_type(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        408 | 504 => "ModelTimeoutException",
+        424 => "ModelErrorException",
+        429 => "ThrottlingException",
+        400..=499 => "ValidationException",
+        503 | 529 => "ServiceUnavailableException",
+        _ => "InternalServerException",
+    }
 }
 
 /// The product's error JSON.
@@ -199,6 +234,39 @@ mod tests {
         let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"},"x":1}"#;
         let json = rendered(Family::Anthropic, &refused(Dialect::AnthropicMessages, 529, body));
         assert_eq!(json["x"].as_u64(), Some(1));
+    }
+
+    #[test]
+    fn each_stream_ends_in_an_error_of_its_dialect() {
+        let ended = |family, caller| {
+            let mut out = Buffer::new();
+            write_stream(family, caller, &Reject::new(Kind::TimedOut, "late"), None, &mut out);
+            String::from_utf8_lossy(out.as_slice()).into_owned()
+        };
+        assert!(ended(Family::Base, Dialect::OpenAiChat).ends_with("data: [DONE]\n\n"));
+        for (family, caller) in [
+            (Family::Base, Dialect::OpenAiResponses),
+            (Family::OpenAi, Dialect::OpenAiChat),
+            (Family::GenAi, Dialect::Gemini),
+            (Family::Bedrock, Dialect::BedrockConverse),
+        ] {
+            let text = ended(family, caller);
+            assert!(text.contains("late") && !text.contains("[DONE]"), "{text}");
+        }
+    }
+
+    #[test]
+    fn amazons_callers_get_a_message_and_the_type_in_a_header() {
+        let reject = refused(Dialect::OpenAiChat, 429, r#"{"error":{"message":"slow down"}}"#);
+        let json = rendered(Family::Bedrock, &reject);
+        assert_eq!(json["message"].as_str(), Some("slow down"));
+        let line = header_lines(Family::Bedrock, &reject);
+        assert_eq!(line, "x-amzn-errortype: ThrottlingException\r\n");
+        assert_eq!(header_lines(Family::Base, &reject), "");
+        let mut own = refused(Dialect::OpenAiChat, 400, r#"{"message":"no"}"#);
+        let lines = b"X-Amzn-ErrorType: ValidationException\r\n".to_vec();
+        own.reply.as_mut().unwrap().header_lines = lines;
+        assert_eq!(header_lines(Family::Bedrock, &own), "");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use dialect::{Dialect, Operation};
 use meter::{Permit, WhenFull};
 use net::{Buffer, Connection};
 use seam::Rotation;
-use snapshot::{KeyLabel, Service, Snapshot, Upstream};
+use snapshot::{KeyHeader, KeyLabel, Service, Snapshot, Upstream};
 use wire::{RequestHead, ResponseHead};
 
 use crate::caller::CallerHeaders;
@@ -15,7 +15,7 @@ use crate::extra_fields::{ExtraFields, Routed};
 use crate::presence::while_present;
 use crate::reject::{Kind, Reject};
 use crate::reply_head::push_header;
-use crate::routes::{Family, Route};
+use crate::routes::{Family, Route, Tells};
 use crate::stages::choose::{KeyDraw, Target, Targets, keys};
 use crate::stages::judge::{Standing, Verdict, judge, trail_reason};
 use crate::stages::open::{Expectation, Reply, open};
@@ -29,6 +29,9 @@ use crate::worker::Worker;
 
 /// Id and name of a key the caller brought.
 const DIRECT_KEY_NAME: &str = "header-provided";
+
+/// The provider that Claude Code's subscriptions are for.
+const SUBSCRIPTION_PROVIDER: &str = "anthropic";
 
 /// Everything the attempts of one request share.
 pub(crate) struct Call<'c> {
@@ -125,7 +128,9 @@ async fn serve_target(
     let operation = call.operation;
     let usual =
         upstream.service(operation, &target.model).ok_or_else(|| unsupported(call, upstream))?;
-    let direct_key = direct_key_line(call, upstream, index);
+    let subscription = subscription_line(call, upstream, usual);
+    let is_subscription = subscription.is_some();
+    let direct_key = subscription.or_else(|| direct_key_line(call, upstream, index));
     let bytes = call.request.bytes.as_slice();
     // Pins are meant for the primary's keys.
     let pin = call.headers.pin(bytes).filter(|_| index == 0);
@@ -152,6 +157,7 @@ async fn serve_target(
             service,
             key,
             direct_key: direct_key.as_deref(),
+            is_subscription,
             model: model.map_or(&*target.model, |alias| alias),
         };
         call.account.begin_attempt(&attempt, model);
@@ -251,6 +257,7 @@ async fn try_once(
         body: request.body(),
         members: call.members,
         model_at: call.ask.model_at.clone(),
+        has_model_in_path: call.route.has_places(),
         is_streaming: call.ask.is_streaming,
         total_bytes: request.total_bytes,
     };
@@ -281,10 +288,11 @@ async fn try_once(
             Err(SendError::Stale) => Err(closed_again()),
             Err(SendError::Failed(reject)) => Err(reject),
             Ok(answering) => {
-                let is_told = match call.route.family {
-                    Family::Base => true,
-                    Family::OpenAi => notes.is_some() || raw_request.is_some(),
-                    Family::Anthropic => false,
+                let tells = call.route.family.habits().tells;
+                let is_told = match tells {
+                    Tells::Always => true,
+                    Tells::WhenWritten => notes.is_some() || raw_request.is_some(),
+                    Tells::Never => false,
                 };
                 let routed = call.account.routed_as(attempt, reported_model);
                 let extra_fields = is_told.then(|| {
@@ -296,8 +304,7 @@ async fn try_once(
                     notes,
                     model: reported_model,
                     extra_fields: extra_fields.as_ref(),
-                    shows_raw: call.route.family != Family::Anthropic
-                        && shows_raw_response(call, attempt.upstream),
+                    shows_raw: tells != Tells::Never && shows_raw_response(call, attempt.upstream),
                     may_retry,
                     began: call.began,
                     stream_idle: attempt.upstream.stream_idle_timeout,
@@ -339,6 +346,18 @@ fn direct_key_line(call: &Call<'_>, upstream: &Upstream, index: usize) -> Option
     }
     let key = call.headers.direct_key(call.request.bytes.as_slice())?;
     Some(upstream.direct_key?.line(key))
+}
+
+/// The header line of Claude Code's subscription, which only Anthropic itself is told.
+fn subscription_line(call: &Call<'_>, upstream: &Upstream, service: &Service) -> Option<String> {
+    let messages = Dialect::AnthropicMessages;
+    if (call.route.dialect, service.dialect) != (messages, messages)
+        || &*upstream.name != SUBSCRIPTION_PROVIDER
+    {
+        return None;
+    }
+    let token = call.headers.subscription(call.request.bytes.as_slice())?;
+    Some(KeyHeader::Bearer.line(token))
 }
 
 /// Waits, as long as the caller is there.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use dialect::{Dialect, UsageReader};
+use http::Method;
 use net::{Buffer, Connection, stopping};
 use seam::Stage;
 use snapshot::{Snapshot, Upstream};
@@ -13,9 +14,9 @@ use crate::framed::Framed;
 use crate::inference::{self, Call, Served};
 use crate::reject::{Kind, Reject};
 use crate::reply_head::{Framing, ReplyContext, cors_lines, push_header};
-use crate::routes::{self, Family, Route};
-use crate::stages::choose;
-use crate::stages::peek::{Member, peek, peek_beginning};
+use crate::routes::{self, Family, Found, Route};
+use crate::stages::choose::{self, Bare};
+use crate::stages::peek::{Ask, Member, peek, peek_beginning};
 use crate::stages::read::{self, Request};
 use crate::stages::record::{self, Account, Outline};
 use crate::stages::relay::{self, Additions, Manners, Relayed};
@@ -61,6 +62,8 @@ pub(crate) struct Exchange {
     is_read: bool,
     /// The caller wants to see our times.
     wants_timing: bool,
+    /// The caller wants events as the elements of an array.
+    lists_events: bool,
     /// Set once there is a reply worth sending.
     served: Option<Served>,
 }
@@ -131,23 +134,36 @@ async fn answer_one(worker: &Rc<Worker>, session: &mut Session) -> Next {
     }
     let mut context = context(session, &snapshot);
     let path = session.head.path(session.client.input());
-    match (session.head.method().as_str(), routes::find(path)) {
-        ("OPTIONS", _) => {
-            Box::pin(preflight(worker, session, &snapshot, &mut context, &active)).await
+    let method = session.head.method();
+    match routes::find(method.as_str(), path) {
+        Found::Route(route) => infer(worker, session, &snapshot, route, &mut context, active).await,
+        found if *method == Method::OPTIONS => {
+            Box::pin(preflight(worker, session, &snapshot, &mut context, found, &active)).await
         }
-        ("POST", Some(route)) => {
-            infer(worker, session, &snapshot, route, &mut context, active).await
+        Found::OtherMethod(route) => {
+            Box::pin(refuse_method(worker, session, &mut context, route, &active)).await
         }
-        (_, Some(route)) => {
-            let reject = Reject::new(Kind::MethodNotAllowed, "this route takes POST only");
-            let next =
-                answer(session, &mut context, route.family, &reject, b"allow: POST, OPTIONS\r\n")
-                    .await;
-            record_refusal(worker, session, route.path, reject.status, &active);
-            next
+        Found::Nothing => {
+            Box::pin(control::forward(worker, session, &snapshot, context, &active)).await
         }
-        (_, None) => Box::pin(control::forward(worker, session, &snapshot, context, &active)).await,
     }
+}
+
+/// Refuses a method that the route does not take, and says which it does.
+async fn refuse_method(
+    worker: &Rc<Worker>,
+    session: &mut Session,
+    context: &mut ReplyContext,
+    route: &'static Route,
+    active: &Active,
+) -> Next {
+    let methods = routes::methods(route);
+    let reject =
+        Reject::new(Kind::MethodNotAllowed, format!("this route takes {methods} and nothing else"));
+    let allow = format!("allow: {methods}\r\n");
+    let next = answer(session, context, route.family, &reject, allow.as_bytes()).await;
+    record_refusal(worker, session, route.path, reject.status, active);
+    next
 }
 
 /// What the reply's head depends on, from the request's.
@@ -185,6 +201,7 @@ async fn infer(
         active,
         is_read: false,
         wants_timing: false,
+        lists_events: false,
         served: None,
     };
     match stages(worker, session, snapshot, &mut exchange).await {
@@ -210,7 +227,11 @@ async fn refuse(
     exchange.outline.response_bytes = body.len() as u64;
     let next = match reject.kind {
         Kind::Cancelled => Next::Abort,
-        _ => send_error(session, &exchange.context, &reject, &body, b"", exchange.is_read).await,
+        _ => {
+            let lines = error_body::header_lines(exchange.route.family, &reject);
+            let (context, is_read) = (&exchange.context, exchange.is_read);
+            send_error(session, context, &reject, &body, lines.as_bytes(), is_read).await
+        }
     };
     worker.record(exchange.event());
     next
@@ -218,7 +239,8 @@ async fn refuse(
 
 /// Stages 11 to 13: the reply is relayed, settled and recorded.
 async fn deliver(worker: &Worker, session: &mut Session, exchange: &mut Exchange) -> Next {
-    let Exchange { route, context, account, outline, active, wants_timing, served, .. } = exchange;
+    let Exchange { route, context, account, outline, active, served, .. } = exchange;
+    let (wants_timing, lists_events) = (&exchange.wants_timing, &exchange.lists_events);
     let Some(served) = served else { return Next::Abort };
     session.usage.restart(served.dialect);
     let additions = Additions {
@@ -235,6 +257,7 @@ async fn deliver(worker: &Worker, session: &mut Session, exchange: &mut Exchange
         silence_max: served.silence_max,
         number: served.number,
         hides_usage: served.hides_usage,
+        lists_events: *lists_events,
     };
     let (client, head, reply) = (&mut session.client, &session.reply_head, &mut served.reply);
     let relayed = relay::relay(client, context, head, reply, additions, &manners).await;
@@ -281,14 +304,14 @@ async fn find_reply(
     exchange: &mut Exchange,
 ) -> Result<Served, Reject> {
     let route = exchange.route;
-    let ask = match request.total_bytes {
-        None => peek(request.body(), &mut session.members)?,
-        Some(_) => peek_beginning(request.body(), &mut session.members)?,
-    };
+    let Session { client, head, headers, reply_head, members, edits, .. } = session;
+    let ask = ask(route, head, request, members)?;
     let operation = if ask.is_streaming { route.operation.streamed() } else { route.operation };
     exchange.account.operation = operation;
+    exchange.lists_events = route.lists_events(head, request.bytes.as_slice());
     let received_ns = exchange.active.elapsed_ns();
-    let targets = choose::targets(snapshot, route.family, &ask.model, &ask.fallbacks, operation)?;
+    let bare = bare(route, headers, request);
+    let targets = choose::targets(snapshot, bare, &ask.model, &ask.fallbacks, operation)?;
     exchange.account.stages.receive_ns = received_ns;
     exchange.account.stages.choose_ns = exchange.active.elapsed_ns() - received_ns;
     let mut call = Call {
@@ -296,19 +319,38 @@ async fn find_reply(
         snapshot,
         route,
         operation,
-        client: &mut session.client,
-        reply_head: &mut session.reply_head,
-        edits: &mut session.edits,
-        head: &session.head,
-        headers: &session.headers,
+        client,
+        reply_head,
+        edits,
+        head,
+        headers,
         request,
-        members: &session.members,
+        members,
         ask: &ask,
         began: exchange.active.began(),
         number: worker.request_number(),
         account: &mut exchange.account,
     };
     inference::serve(&mut call, &targets).await
+}
+
+/// Stage 4: what body and path ask for together.
+fn ask<'r>(
+    route: &Route,
+    head: &RequestHead,
+    request: &'r Request,
+    members: &mut Vec<Member>,
+) -> Result<Ask<'r>, Reject> {
+    let mut ask = match request.total_bytes {
+        None => peek(request.body(), members)?,
+        Some(_) => peek_beginning(request.body(), members)?,
+    };
+    route.complete(&mut ask, head, request.bytes.as_slice())?;
+    Ok(ask)
+}
+
+fn bare<'r>(route: &Route, headers: &'r CallerHeaders, request: &'r Request) -> Bare<'r> {
+    Bare { family: route.family, headers, bytes: request.bytes.as_slice() }
 }
 
 /// A large body streams through only when its beginning says where to, and nothing behind it could
@@ -322,14 +364,19 @@ async fn peek_far_enough(
     if request.total_bytes.is_none() {
         return Ok(());
     }
-    let ask = peek_beginning(request.body(), &mut session.members)?;
-    let may_pass = ask.model_at.is_some() && {
+    let ask = ask(route, &session.head, request, &mut session.members)?;
+    let may_pass = !ask.model.is_empty() && {
         let operation = if ask.is_streaming { route.operation.streamed() } else { route.operation };
-        let targets =
-            choose::targets(snapshot, route.family, &ask.model, &ask.fallbacks, operation)?;
+        let bare = bare(route, &session.headers, request);
+        let targets = choose::targets(snapshot, bare, &ask.model, &ask.fallbacks, operation)?;
         let is_open = |upstream: &Upstream| {
             let service = upstream.service(operation, &targets.primary.model);
-            service.is_some_and(|service| service.dialect == route.dialect)
+            // Where the provider wants the model in the body it must be in the beginning.
+            let is_relay = service.is_some_and(|service| {
+                service.dialect == route.dialect
+                    && (ask.model_at.is_some() || service.path.has_model())
+            });
+            is_relay
                 && upstream.keys.is_unrestricted()
                 && !upstream.keys.signs_bodies()
                 && !upstream.disable_store
@@ -399,13 +446,12 @@ async fn preflight(
     session: &mut Session,
     snapshot: &Snapshot,
     context: &mut ReplyContext,
+    found: Found,
     active: &Active,
 ) -> Next {
     let is_allowed = !context.cors.is_empty();
     let status = if is_allowed { 200 } else { 403 };
-    let path = session.head.path(session.client.input());
-    let route = routes::find(path).map_or("other", |route| route.path);
-    record_refusal(worker, session, route, status, active);
+    record_refusal(worker, session, found.label(), status, active);
     let (client, settings) = (&mut session.client, &snapshot.client);
     if read::body(client, &session.head, settings, settings.body_bytes_max, false).await.is_err() {
         context.keeps_alive = false;
@@ -436,7 +482,8 @@ pub(crate) async fn answer(
     let mut body = Buffer::new();
     error_body::write(family, reject, None, &mut body);
     context.keeps_alive = false;
-    send_error(session, context, reject, &body, lines, false).await
+    let lines = [error_body::header_lines(family, reject).as_bytes(), lines].concat();
+    send_error(session, context, reject, &body, &lines, false).await
 }
 
 async fn send_error(

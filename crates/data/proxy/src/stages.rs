@@ -3,6 +3,7 @@
 //! `pipeline.rs`; the short ones (recognize, admit, settle) stand there and in `inference.rs`.
 
 pub(crate) mod choose;
+pub(crate) mod events;
 pub(crate) mod judge;
 pub(crate) mod open;
 pub(crate) mod peek;

@@ -34,8 +34,10 @@ pub(crate) fn anthropic_thinking<'a>(
         return Ok(Some(Thinking::Adaptive { effort: adaptive_effort(ask, limit) }));
     }
     let budget = match (ask.budget, &ask.effort) {
+        // The vendor decides, and without room for thinking it would not think.
+        (Some(-1), _) if limit <= BUDGET_MIN => return Ok(None),
         (Some(-1), _) => BUDGET_MIN,
-        (Some(budget), _) => checked_budget(budget)?,
+        (Some(budget), _) => budget_below(checked_budget(budget)?, limit)?,
         (None, Some(effort)) => budget_of_effort(&effort.plain(), limit)
             .ok_or_else(|| Error::at("reasoning_effort", NO_ROOM))?,
         (None, None) => {
@@ -62,6 +64,14 @@ fn checked_budget(budget: i64) -> Result<u64, Error> {
     })
 }
 
+/// Others let a budget be larger than the limit, which holds then.
+fn budget_below(budget: u64, limit: u64) -> Result<u64, Error> {
+    match limit.checked_sub(1).filter(|largest| *largest >= BUDGET_MIN) {
+        Some(largest) => Ok(budget.min(largest)),
+        None => Err(Error::at("reasoning.max_tokens", NO_ROOM)),
+    }
+}
+
 fn adaptive_effort<'a>(ask: &ReasoningAsk<'a>, limit: u64) -> Option<Text<'a>> {
     let named =
         ask.effort.clone().map(|effort| if effort == *"minimal" { "low".into() } else { effort });
@@ -74,10 +84,15 @@ fn adaptive_effort<'a>(ask: &ReasoningAsk<'a>, limit: u64) -> Option<Text<'a>> {
 const NO_ROOM: What = What::Invalid("needs a token limit above 1024 for this provider");
 
 /// `minimum + ratio × (limit − minimum)`, rounded down and below the limit; nothing when there is no room.
-fn budget_of_effort(effort: &str, limit: u64) -> Option<u64> {
-    let room = limit.checked_sub(BUDGET_MIN).filter(|room| *room > 0)?;
+pub(crate) fn budget_of_effort(effort: &str, limit: u64) -> Option<u64> {
+    budget_above(BUDGET_MIN, effort, limit)
+}
+
+/// The same for a vendor with another minimum.
+pub(crate) fn budget_above(minimum: u64, effort: &str, limit: u64) -> Option<u64> {
+    let room = limit.checked_sub(minimum).filter(|room| *room > 0)?;
     let share = room.saturating_mul(per_mille(effort)) / 1000;
-    Some((BUDGET_MIN + share).min(limit - 1))
+    Some((minimum + share).min(limit - 1))
 }
 
 /// The share of the room above the minimum that an effort stands for.
@@ -167,6 +182,9 @@ mod tests {
         let thinking = |ask| anthropic_thinking(&ask, 4096, false).expect("valid");
         assert_eq!(thinking(budget(2000)), Some(Thinking::Enabled { budget: 2000 }));
         assert_eq!(thinking(budget(-1)), Some(Thinking::Enabled { budget: 1024 }));
+        assert_eq!(thinking(budget(5000)), Some(Thinking::Enabled { budget: 4095 }));
+        assert!(anthropic_thinking(&budget(2000), 1024, false).is_err());
+        assert_eq!(anthropic_thinking(&budget(-1), 1024, false), Ok(None));
         assert_eq!(thinking(budget(0)), Some(Thinking::Disabled));
         assert_eq!(thinking(effort("none")), Some(Thinking::Disabled));
         assert_eq!(thinking(ReasoningAsk::default()), None);

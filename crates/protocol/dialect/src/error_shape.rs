@@ -8,6 +8,9 @@ use crate::json::{Index, Kind, Raw};
 /// Longest piece of a body that is quoted as a message when it is not JSON, in bytes.
 const SNIPPET_BYTES_MAX: usize = 512;
 
+/// The status of an error in a stream that does not say what it is.
+const STATUS_UNKNOWN: u16 = 500;
+
 /// What an error object says.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorFields<'a> {
@@ -36,6 +39,19 @@ impl<'a> ErrorFields<'a> {
             param: own(self.param),
             raw,
         }
+    }
+}
+
+/// An error that does not say itself what it is takes the name of its event, if that is one of an error.
+pub(crate) fn named_by_event<'a>(error: ErrorReply<'a>, event: Option<&str>) -> ErrorReply<'a> {
+    let known = event.and_then(|event| status_of(event).map(|status| (event, status)));
+    match known {
+        Some((event, status)) if error.kind.is_none() => {
+            // A status of its own says more.
+            let status = if error.status == STATUS_UNKNOWN { status } else { error.status };
+            ErrorReply { status, kind: Some(Cow::Owned(event.to_owned())), ..error }
+        }
+        _ => error,
     }
 }
 
@@ -150,17 +166,34 @@ const STATUS_OF: &[(&str, u16)] = &[
     ("deadline_exceeded", 504),
     ("gateway_timeout", 504),
     ("overloaded_error", 529),
+    ("ValidationException", 400),
+    ("ServiceQuotaExceededException", 400),
+    ("UnrecognizedClientException", 403),
+    ("ExpiredTokenException", 403),
+    ("InvalidSignatureException", 403),
+    ("AccessDeniedException", 403),
+    ("ResourceNotFoundException", 404),
+    ("ModelTimeoutException", 408),
+    ("ModelErrorException", 424),
+    ("ModelStreamErrorException", 424),
+    ("ThrottlingException", 429),
+    ("ModelNotReadyException", 429),
+    ("InternalServerException", 500),
+    ("ServiceUnavailableException", 503),
 ];
+
+/// The status a code, a type or the name of an event stands for.
+fn status_of(name: &str) -> Option<u16> {
+    STATUS_OF.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, status)| *status)
+}
 
 impl ErrorFields<'_> {
     /// The status an in-stream error stands for: a number it names, or what it is called, the most particular first.
     fn implied_status(&self) -> u16 {
         let texts = || [&self.code, &self.status, &self.kind].into_iter().flatten();
         let number = |text: &Cow<'_, str>| text.parse().ok().filter(|n| (400..600).contains(n));
-        let named = |text: &Cow<'_, str>| {
-            STATUS_OF.iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map(|(_, n)| *n)
-        };
-        texts().find_map(number).or_else(|| texts().find_map(named)).unwrap_or(500)
+        let named = |text: &Cow<'_, str>| status_of(text);
+        texts().find_map(number).or_else(|| texts().find_map(named)).unwrap_or(STATUS_UNKNOWN)
     }
 }
 
@@ -201,7 +234,7 @@ mod tests {
             ("", 500),
         ] {
             for dialect in Dialect::ALL {
-                let error = read_stream_error(dialect, data.as_bytes());
+                let error = read_stream_error(dialect, None, data.as_bytes());
                 assert_eq!((error.status, error.raw), (status, data.as_bytes()), "{data}");
                 assert!(!error.message.is_empty(), "{data}");
             }
@@ -212,7 +245,7 @@ mod tests {
     fn the_error_of_one_choice_is_found() {
         let data =
             br#"{"id":"x","choices":[{"index":0,"error":{"code":502,"message":"upstream"}}]}"#;
-        let error = read_stream_error(Dialect::OpenAiChat, data);
+        let error = read_stream_error(Dialect::OpenAiChat, None, data);
         assert_eq!((error.status, &*error.message), (502, "upstream"));
     }
 }

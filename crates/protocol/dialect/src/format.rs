@@ -7,18 +7,22 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use crate::Dialect;
-use crate::canonical::{ErrorReply, Event, Reply, Request, Usage};
+use crate::canonical::{ErrorReply, Event, Member, Reply, Request, Usage};
+use crate::embedding::Embedding;
 use crate::error::Error;
 use crate::event_class::EventClass;
+use crate::image::ImageMaking;
 use crate::json::{Cursor, Raw};
 use crate::options::{Notes, ReplyOptions, RequestOptions};
+use crate::rerank::Reranking;
+use crate::token_count::TokenCounting;
 
 /// One wire format.
 pub(crate) struct Format {
     /// The name used in configuration, logs and tables.
     pub(crate) name: &'static str,
     pub(crate) framing: Framing,
-    pub(crate) generation: Generation,
+    pub(crate) code: Code,
     pub(crate) errors: Errors,
     pub(crate) usage: UsagePlace,
     /// See [`crate::event_class`]; an event named `error` is classified already.
@@ -35,6 +39,89 @@ pub enum Framing {
     /// One JSON document per line.
     Lines,
 }
+
+/// What a dialect is for. Dialects of one purpose translate into each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Asking a model for an answer.
+    Generation,
+    /// Asking how many tokens such a question has.
+    TokenCount,
+    /// Texts or images to vectors.
+    Embedding,
+    /// Sorting documents by how well they answer a query.
+    Rerank,
+    /// Pictures from a text.
+    Image,
+    /// A text read aloud.
+    Speech,
+    /// A recording written down.
+    Transcription,
+    /// A document read into text.
+    Ocr,
+}
+
+/// The functions of a dialect, by what it is for.
+pub(crate) enum Code {
+    Generation(Generation),
+    TokenCount(Whole<TokenCounting>),
+    Embedding(Whole<Embedding>),
+    Rerank(Whole<Reranking>),
+    Image(Whole<ImageMaking>),
+    /// Only one wire format has it, or its bodies are no JSON: it is relayed and never translated.
+    Relayed(Purpose),
+}
+
+impl Code {
+    pub(crate) fn purpose(&self) -> Purpose {
+        match self {
+            Self::Generation(_) => Purpose::Generation,
+            Self::TokenCount(_) => Purpose::TokenCount,
+            Self::Embedding(_) => Purpose::Embedding,
+            Self::Rerank(_) => Purpose::Rerank,
+            Self::Image(_) => Purpose::Image,
+            Self::Relayed(purpose) => *purpose,
+        }
+    }
+}
+
+/// The common vocabulary of an operation that is one question and one answer, both in one piece.
+pub(crate) trait Messages {
+    type Request<'a>: Asked<'a>;
+    type Reply<'a>: Answered;
+}
+
+/// What every question has.
+pub(crate) trait Asked<'a> {
+    /// Members that not even the dialect it was read from defines.
+    fn extra(&self) -> &[Member<'a>];
+}
+
+/// What every answer has.
+pub(crate) trait Answered {
+    fn usage(&self) -> Usage;
+}
+
+/// Such an operation in one dialect.
+pub(crate) struct Whole<M: Messages> {
+    pub(crate) read_request: ReadRequest<M>,
+    pub(crate) write_request: WriteRequest<M>,
+    pub(crate) read_reply: ReadReply<M>,
+    pub(crate) write_reply: WriteReply<M>,
+}
+
+/// Reads a request.
+pub(crate) type ReadRequest<M> = for<'a> fn(Raw<'a>) -> Result<<M as Messages>::Request<'a>, Error>;
+/// Writes a request; says in the notes what was left out.
+pub(crate) type WriteRequest<M> = for<'a> fn(
+    &<M as Messages>::Request<'a>,
+    &RequestOptions<'_>,
+    &mut Notes,
+    &mut Vec<u8>,
+) -> Result<(), Error>;
+type ReadReply<M> = for<'a> fn(Raw<'a>) -> Result<<M as Messages>::Reply<'a>, Error>;
+type WriteReply<M> =
+    for<'a> fn(&<M as Messages>::Reply<'a>, &ReplyOptions<'_>, &mut Vec<u8>) -> Result<(), Error>;
 
 /// Asking a model for an answer.
 pub(crate) struct Generation {
@@ -66,10 +153,28 @@ pub(crate) struct UsagePlace {
     pub(crate) name: &'static str,
     /// Finds the name with its quotes. Inside of strings quotes are escaped, so what it finds is a whole string.
     pub(crate) finder: LazyLock<Finder<'static>>,
+    /// There is no such object: the counters, one of that name, are members of the outermost one.
+    pub(crate) is_spread: bool,
     /// The member of an event that may hold it, where it is not the outermost object.
     pub(crate) inside: &'static str,
     /// Reads the object on top of what earlier ones said; nothing where it is none.
     pub(crate) read: fn(&mut Cursor<'_>, &mut Usage) -> Option<()>,
+}
+
+impl UsagePlace {
+    /// A member of the outermost object.
+    pub(crate) const fn outermost(
+        name: &'static str,
+        finder: fn() -> Finder<'static>,
+        read: fn(&mut Cursor<'_>, &mut Usage) -> Option<()>,
+    ) -> Self {
+        Self { name, finder: LazyLock::new(finder), inside: name, is_spread: false, read }
+    }
+
+    /// For replies that report nothing that counts.
+    pub(crate) const fn none() -> Self {
+        Self::outermost("", || Finder::new("\"\""), |_, _| None)
+    }
 }
 
 /// Takes what a reader finds.

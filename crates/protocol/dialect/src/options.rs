@@ -15,6 +15,8 @@ pub struct RequestOptions<'a> {
     pub openai: OpenAiTarget,
     /// What an Anthropic-like target takes.
     pub anthropic: AnthropicTarget,
+    /// What a Gemini model takes.
+    pub gemini: GeminiTarget,
 }
 
 impl<'a> RequestOptions<'a> {
@@ -27,6 +29,7 @@ impl<'a> RequestOptions<'a> {
             stream: false,
             openai: OpenAiTarget::ORIGINAL,
             anthropic: AnthropicTarget::ORIGINAL,
+            gemini: GeminiTarget::of_model(model),
         }
     }
 }
@@ -42,6 +45,8 @@ pub struct OpenAiTarget {
     pub cache_control: bool,
     /// Takes only words as `tool_choice`, and `any` for `required` (Mistral).
     pub tool_choice_any: bool,
+    /// Takes the seed as `random_seed`, and refuses `seed` (Mistral).
+    pub random_seed: bool,
     /// Write the object `reasoning` and not `reasoning_effort`.
     pub reasoning_object: bool,
     /// How reasoning of earlier turns is written.
@@ -55,6 +60,7 @@ impl OpenAiTarget {
         old_max_tokens: false,
         cache_control: false,
         tool_choice_any: false,
+        random_seed: false,
         reasoning_object: false,
         reasoning_replay: ReasoningReplay::Omit,
     };
@@ -62,6 +68,15 @@ impl OpenAiTarget {
     /// A host that took the dialect over.
     pub const COMPATIBLE: Self =
         Self { is_original: false, reasoning_replay: ReasoningReplay::Details, ..Self::ORIGINAL };
+
+    /// Mistral.
+    pub const MISTRAL: Self = Self {
+        old_max_tokens: true,
+        tool_choice_any: true,
+        random_seed: true,
+        reasoning_replay: ReasoningReplay::Parts,
+        ..Self::COMPATIBLE
+    };
 }
 
 /// The member of an assistant message that carries its reasoning back.
@@ -73,6 +88,8 @@ pub enum ReasoningReplay {
     ReasoningContent,
     /// `reasoning` (Groq, Cerebras).
     Reasoning,
+    /// Parts of the content, ahead of the text (Mistral).
+    Parts,
     /// `reasoning` and `reasoning_details`, signatures included (OpenRouter and the gateway's own routes).
     Details,
 }
@@ -94,6 +111,47 @@ impl AnthropicTarget {
         Self { adaptive_thinking_only: false, output_format: true, unsigned_thinking: false };
 }
 
+/// What a model behind the Gemini dialect takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GeminiTarget {
+    /// An effort goes out as `thinkingLevel` and not as `thinkingBudget`.
+    pub thinking_levels: bool,
+    /// Calls of earlier turns must be signed; those another vendor made get the value Google names for that.
+    pub signed_calls: bool,
+    /// Takes images and documents inside of a function's response; else they stand behind it.
+    pub media_in_results: bool,
+    /// Takes Google's own tools (search, code execution) beside functions.
+    pub own_tools_beside_functions: bool,
+}
+
+impl GeminiTarget {
+    /// The models up to 2.5.
+    pub const BUDGETS: Self = Self {
+        thinking_levels: false,
+        signed_calls: false,
+        media_in_results: false,
+        own_tools_beside_functions: false,
+    };
+
+    /// The models from 3 on.
+    pub const LEVELS: Self = Self {
+        thinking_levels: true,
+        signed_calls: true,
+        media_in_results: true,
+        own_tools_beside_functions: true,
+    };
+
+    /// What the model takes, as its name tells: `gemini-3-pro-preview`, `google/gemini-3.1-flash` ….
+    pub fn of_model(model: &str) -> Self {
+        let version = model.rsplit_once("gemini-").map_or("", |(_, version)| version);
+        let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        match digits.parse::<u32>() {
+            Ok(major) if major >= 3 => Self::LEVELS,
+            _ => Self::BUDGETS,
+        }
+    }
+}
+
 /// What the reply side must know about the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
@@ -103,6 +161,29 @@ pub struct Notes {
     pub include_usage: bool,
     /// What the target has no place for and can be left out without changing the question, by name.
     pub dropped: Vec<String>,
+    /// Tools whose names the target does not take: the name that was written, and the caller's own.
+    pub renamed_tools: Vec<(String, String)>,
+    /// The spellings of vectors the caller wants; empty where it leaves that to the vendor.
+    pub number_formats: Vec<NumberFormat>,
+    /// The documents to be ranked as the caller spelt them, in JSON, where it wants them back with the scores.
+    pub documents: Vec<String>,
+}
+
+/// How the numbers of a vector are spelt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberFormat {
+    /// An array of decimal numbers.
+    Float,
+    /// 32-bit floats, little endian, in base64.
+    Base64,
+    /// Whole numbers from -128 to 127.
+    Int8,
+    /// Whole numbers from 0 to 255.
+    Uint8,
+    /// Eight signs packed into a whole number from -128 to 127.
+    Binary,
+    /// Eight signs packed into a whole number from 0 to 255.
+    Ubinary,
 }
 
 impl Notes {
@@ -111,6 +192,18 @@ impl Notes {
         if !self.dropped.iter().any(|dropped| dropped == name) {
             self.dropped.push(name.to_owned());
         }
+    }
+
+    /// Notes, once, that a tool goes by another name.
+    pub(crate) fn rename_tool(&mut self, written: &str, own: &str) {
+        if self.own_tool_name(written).is_none() {
+            self.renamed_tools.push((written.to_owned(), own.to_owned()));
+        }
+    }
+
+    /// The caller's name of a tool that goes by another.
+    pub(crate) fn own_tool_name(&self, written: &str) -> Option<&str> {
+        self.renamed_tools.iter().find(|(other, _)| other == written).map(|(_, own)| &**own)
     }
 }
 
@@ -127,4 +220,25 @@ pub struct ReplyOptions<'a> {
     pub id: &'a str,
     /// The time, in seconds since 1970, of a reply that came without one.
     pub created: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_model_tells_its_generation() {
+        for (model, expected) in [
+            ("gemini-2.5-flash", GeminiTarget::BUDGETS),
+            ("gemini-1.5-pro-002", GeminiTarget::BUDGETS),
+            ("gemini-flash-latest", GeminiTarget::BUDGETS),
+            ("gemma-3-27b-it", GeminiTarget::BUDGETS),
+            ("", GeminiTarget::BUDGETS),
+            ("gemini-3-pro-preview", GeminiTarget::LEVELS),
+            ("publishers/google/models/gemini-3.1-flash", GeminiTarget::LEVELS),
+            ("gemini-10-pro", GeminiTarget::LEVELS),
+        ] {
+            assert_eq!(GeminiTarget::of_model(model), expected, "{model}");
+        }
+    }
 }

@@ -2,10 +2,10 @@
 
 use crate::Dialect;
 use crate::canonical::{Delta, Event, Stop, Usage};
-use crate::error::Error;
-use crate::format::{ReadStream, Trailer, WriteStream};
-use crate::json::{Index, Raw};
-use crate::options::ReplyOptions;
+use crate::error::{Error, What};
+use crate::format::{Code, Emit, Format, ReadStream, Trailer, WriteStream};
+use crate::json::{Index, Raw, Text};
+use crate::options::{Notes, ReplyOptions};
 
 /// Turns the events of an upstream's stream into those of the caller's dialect. Feed it every event in order; when the
 /// upstream closes, look at [`is_finished`](Self::is_finished) and then either [`end`](Self::end) the stream or report
@@ -21,6 +21,8 @@ pub struct StreamTranslator {
 struct Translation {
     reader: Box<dyn ReadStream>,
     structured: StructuredTool,
+    /// There where tools go by other names.
+    notes: Option<Notes>,
     writer: Box<dyn WriteStream>,
     usage: Usage,
 }
@@ -96,12 +98,13 @@ impl StreamTranslator {
 impl Translation {
     fn new(upstream: Dialect, caller: Dialect, options: &ReplyOptions<'_>) -> Self {
         Self {
-            reader: (upstream.format().generation.stream_reader)(options),
+            reader: upstream.format().stream_reader(options),
             structured: StructuredTool {
                 name: options.notes.structured_tool.clone(),
                 ..StructuredTool::default()
             },
-            writer: (caller.format().generation.stream_writer)(options),
+            notes: (!options.notes.renamed_tools.is_empty()).then(|| options.notes.clone()),
+            writer: caller.format().stream_writer(options),
             usage: Usage::default(),
         }
     }
@@ -113,17 +116,29 @@ impl Translation {
         trailer: Trailer<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let Self { reader, structured, writer, usage } = self;
+        let Self { reader, structured, notes, writer, usage } = self;
         let mut emit = |event: Event<'_>| {
             if let Event::Usage(reported) = &event {
                 *usage = *reported;
             }
-            match structured.unwrap(event) {
-                Some(event) => writer.write(event, trailer, out),
-                None => Ok(()),
+            let Some(event) = structured.unwrap(event) else { return Ok(()) };
+            match notes {
+                Some(notes) => writer.write(restore_tool_name(event, notes), trailer, out),
+                None => writer.write(event, trailer, out),
             }
         };
         reader.read(event, root, &mut emit)
+    }
+}
+
+/// Gives a tool the name back that the caller knows it by.
+fn restore_tool_name<'a>(event: Event<'a>, notes: &Notes) -> Event<'a> {
+    match event {
+        Event::Delta(choice, Delta::ToolCall { slot, id, name }) => {
+            let own = notes.own_tool_name(&name.plain()).map(|own| Text::from(own.to_owned()));
+            Event::Delta(choice, Delta::ToolCall { slot, id, name: own.unwrap_or(name) })
+        }
+        event => event,
     }
 }
 
@@ -154,9 +169,62 @@ impl StructuredTool {
                 Some(Event::Stop(choice, Stop::EndTurn, sequence))
             }
             event => {
-                self.other_calls |= matches!(event, Event::Delta(_, Delta::ToolCall { .. }));
+                self.other_calls |= matches!(
+                    event,
+                    Event::Delta(_, Delta::ToolCall { .. } | Delta::CustomCall { .. })
+                );
                 Some(event)
             }
         }
+    }
+}
+
+impl Format {
+    fn stream_reader(&self, options: &ReplyOptions<'_>) -> Box<dyn ReadStream> {
+        match &self.code {
+            Code::Generation(generation) => (generation.stream_reader)(options),
+            Code::TokenCount(_)
+            | Code::Embedding(_)
+            | Code::Rerank(_)
+            | Code::Image(_)
+            | Code::Relayed(_) => Box::new(NoStream),
+        }
+    }
+
+    fn stream_writer(&self, options: &ReplyOptions<'_>) -> Box<dyn WriteStream> {
+        match &self.code {
+            Code::Generation(generation) => (generation.stream_writer)(options),
+            Code::TokenCount(_)
+            | Code::Embedding(_)
+            | Code::Rerank(_)
+            | Code::Image(_)
+            | Code::Relayed(_) => Box::new(NoStream),
+        }
+    }
+}
+
+/// Stands where a dialect has no streams that could be translated. Routing never leads here.
+#[derive(Debug)]
+struct NoStream;
+
+const NO_STREAM: What = What::Invalid("replies of this kind are not streamed to another dialect");
+
+impl ReadStream for NoStream {
+    fn read<'a>(&mut self, _: Option<&str>, _: Raw<'a>, _: Emit<'_, 'a>) -> Result<(), Error> {
+        Err(Error::new(NO_STREAM))
+    }
+
+    fn is_finished(&self) -> bool {
+        false
+    }
+}
+
+impl WriteStream for NoStream {
+    fn write(&mut self, _: Event<'_>, _: Trailer<'_>, _: &mut Vec<u8>) -> Result<(), Error> {
+        Err(Error::new(NO_STREAM))
+    }
+
+    fn end(&mut self, _: Trailer<'_>, _: &mut Vec<u8>) -> Result<(), Error> {
+        Err(Error::new(NO_STREAM))
     }
 }

@@ -1,13 +1,19 @@
 //! Translating whole documents: requests, replies, errors.
 
 use crate::Dialect;
-use crate::canonical::{ErrorReply, Part, PartKind, Reply, Request, Stop, Usage};
-use crate::error::Error;
-use crate::json::{Index, Text, merge};
+use crate::canonical::{ErrorReply, Member, Part, PartKind, Reply, Request, Stop, Usage};
+use crate::error::{Error, What};
+use crate::error_shape;
+use crate::format::{
+    Answered, Asked, Code, Generation, Messages, ReadRequest, Whole, WriteRequest,
+};
+use crate::json::{Index, Raw, Text, merge};
 use crate::options::{Notes, ReplyOptions, RequestOptions};
+use crate::token_count::{self, TokenCounting};
+use crate::{gemini, signature};
 
 /// Writes a request of one dialect in another, or again in its own with names and limits of the target. Appends to
-/// `out`; on an error what was appended is to be thrown away.
+/// `out`; on an error what was appended is to be thrown away. Dialects of different purposes do not translate.
 pub fn translate_request(
     from: Dialect,
     to: Dialect,
@@ -16,30 +22,109 @@ pub fn translate_request(
     out: &mut Vec<u8>,
 ) -> Result<Notes, Error> {
     let mut index = Index::new();
-    let request = (from.format().generation.read_request)(index.read(body)?)?;
-    let mut notes = Notes { include_usage: request.include_usage, ..Notes::default() };
-    if options.pass_extra && from != to && !request.extra.is_empty() {
-        write_with_extra(to, &request, options, &mut notes, out)?;
-    } else {
-        (to.format().generation.write_request)(&request, options, &mut notes, out)?;
+    let root = index.read(body)?;
+    let outbound = Outbound { from, to, options, out };
+    match (&from.format().code, &to.format().code) {
+        (Code::Generation(from), Code::Generation(to)) => outbound.generation(from, to, root),
+        (Code::TokenCount(from), Code::TokenCount(to)) => outbound.token_count(from, to, root),
+        (Code::Embedding(from), Code::Embedding(to)) => outbound.whole(from, to, root),
+        (Code::Rerank(from), Code::Rerank(to)) => outbound.whole(from, to, root),
+        (Code::Image(from), Code::Image(to)) => outbound.whole(from, to, root),
+        (
+            Code::Generation(_)
+            | Code::TokenCount(_)
+            | Code::Embedding(_)
+            | Code::Rerank(_)
+            | Code::Image(_)
+            | Code::Relayed(_),
+            _,
+        ) => Err(Error::new(What::Inexpressible(to))),
     }
-    Ok(notes)
 }
 
-/// Writes the request and lays the members over it that the source dialect does not know.
-fn write_with_extra(
+/// What no other dialect can say and without which the question would be another one.
+fn check_portable(request: &Request<'_>, to: Dialect) -> Result<(), Error> {
+    let kept = request.own_only.first();
+    kept.map_or(Ok(()), |path| Err(Error::at(path, What::Inexpressible(to))))
+}
+
+/// A request on its way out.
+struct Outbound<'o, 'x> {
+    from: Dialect,
     to: Dialect,
-    request: &Request<'_>,
-    options: &RequestOptions<'_>,
-    notes: &mut Notes,
-    out: &mut Vec<u8>,
-) -> Result<(), Error> {
-    let mut plain = Vec::new();
-    (to.format().generation.write_request)(request, options, notes, &mut plain)?;
-    let mut index = Index::new();
-    merge(index.read(&plain)?, &request.extra, out);
-    notes.dropped.retain(|dropped| !request.extra.iter().any(|(name, _)| name == dropped));
-    Ok(())
+    options: &'o RequestOptions<'x>,
+    out: &'o mut Vec<u8>,
+}
+
+impl Outbound<'_, '_> {
+    fn generation(self, from: &Generation, to: &Generation, root: Raw<'_>) -> Result<Notes, Error> {
+        self.question(from.read_request, to.write_request, root)
+    }
+
+    fn token_count(
+        self,
+        from: &Whole<TokenCounting>,
+        to: &Whole<TokenCounting>,
+        root: Raw<'_>,
+    ) -> Result<Notes, Error> {
+        self.question(from.read_request, to.write_request, root)
+    }
+
+    /// What is asked of a model, to be answered or to be counted.
+    fn question(
+        self,
+        read: ReadRequest<TokenCounting>,
+        write: WriteRequest<TokenCounting>,
+        root: Raw<'_>,
+    ) -> Result<Notes, Error> {
+        let (mut schemas, mut schema_index) = (Vec::new(), Index::new());
+        let mut request = read(root)?;
+        if self.from != self.to {
+            check_portable(&request, self.to)?;
+            if request.has_openapi_schemas {
+                gemini::write_schemas(&request, &mut schemas);
+                gemini::adopt_schemas(&mut request, schema_index.read(&schemas)?);
+            }
+        }
+        if !token_count::gemini::is_google(self.to) {
+            signature::strip_calls(&mut request);
+        }
+        let notes = Notes { include_usage: request.include_usage, ..Notes::default() };
+        let options = self.options;
+        self.write(notes, &request.extra, |notes, out| write(&request, options, notes, out))
+    }
+
+    fn whole<M: Messages>(
+        self,
+        from: &Whole<M>,
+        to: &Whole<M>,
+        root: Raw<'_>,
+    ) -> Result<Notes, Error> {
+        let request = (from.read_request)(root)?;
+        let options = self.options;
+        self.write(Notes::default(), request.extra(), |notes, out| {
+            (to.write_request)(&request, options, notes, out)
+        })
+    }
+
+    /// Writes the request and, if that is wanted, lays the members over it that the source dialect does not know.
+    fn write(
+        self,
+        mut notes: Notes,
+        extra: &[Member<'_>],
+        write: impl FnOnce(&mut Notes, &mut Vec<u8>) -> Result<(), Error>,
+    ) -> Result<Notes, Error> {
+        if !self.options.pass_extra || self.from == self.to || extra.is_empty() {
+            write(&mut notes, self.out)?;
+            return Ok(notes);
+        }
+        let mut plain = Vec::new();
+        write(&mut notes, &mut plain)?;
+        let mut index = Index::new();
+        merge(index.read(&plain)?, extra, self.out);
+        notes.dropped.retain(|dropped| !extra.iter().any(|(name, _)| name == dropped));
+        Ok(notes)
+    }
 }
 
 /// Writes a reply of the upstream's dialect in the caller's and says what it used. Appends to `out`; on an error what was
@@ -53,13 +138,44 @@ pub fn translate_reply(
 ) -> Result<Usage, Error> {
     let mut index = Index::new();
     let root = index.read(body)?;
-    let mut reply = (upstream.format().generation.read_reply)(root, options)?;
-    let usage = reply.usage;
-    if let Some(name) = &options.notes.structured_tool {
-        unwrap_structured_tool(&mut reply, name);
+    match (&upstream.format().code, &caller.format().code) {
+        (Code::Generation(from), Code::Generation(to)) => {
+            let mut reply = (from.read_reply)(root, options)?;
+            if let Some(name) = &options.notes.structured_tool {
+                unwrap_structured_tool(&mut reply, name);
+            }
+            if !options.notes.renamed_tools.is_empty() {
+                restore_tool_names(&mut reply, options.notes);
+            }
+            (to.write_reply)(&reply, upstream, options, out)?;
+            Ok(reply.usage)
+        }
+        (Code::TokenCount(from), Code::TokenCount(to)) => whole_reply(from, to, root, options, out),
+        (Code::Embedding(from), Code::Embedding(to)) => whole_reply(from, to, root, options, out),
+        (Code::Rerank(from), Code::Rerank(to)) => whole_reply(from, to, root, options, out),
+        (Code::Image(from), Code::Image(to)) => whole_reply(from, to, root, options, out),
+        (
+            Code::Generation(_)
+            | Code::TokenCount(_)
+            | Code::Embedding(_)
+            | Code::Rerank(_)
+            | Code::Image(_)
+            | Code::Relayed(_),
+            _,
+        ) => Err(Error::new(What::Inexpressible(caller))),
     }
-    (caller.format().generation.write_reply)(&reply, upstream, options, out)?;
-    Ok(usage)
+}
+
+fn whole_reply<M: Messages>(
+    from: &Whole<M>,
+    to: &Whole<M>,
+    root: Raw<'_>,
+    options: &ReplyOptions<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Usage, Error> {
+    let reply = (from.read_reply)(root)?;
+    (to.write_reply)(&reply, options, out)?;
+    Ok(reply.usage())
 }
 
 /// Turns the call of the tool that stood in for structured output back into the text it stands for.
@@ -81,15 +197,29 @@ fn unwrap_structured_tool(reply: &mut Reply<'_>, name: &str) {
     }
 }
 
+/// Gives tools the names back that the caller knows them by.
+fn restore_tool_names(reply: &mut Reply<'_>, notes: &Notes) {
+    for part in reply.choices.iter_mut().flat_map(|choice| &mut choice.parts) {
+        let PartKind::ToolCall(call) = &mut part.kind else { continue };
+        if let Some(own) = notes.own_tool_name(&call.name.plain()) {
+            call.name = Text::from(own.to_owned());
+        }
+    }
+}
+
 /// Reads an error body of any shape a host of this dialect may answer with; never fails.
 pub fn read_error(dialect: Dialect, status: u16, body: &[u8]) -> ErrorReply<'_> {
     (dialect.format().errors.read)(status, body)
 }
 
 /// Reads an error that came as the data of a stream's event, where no status stands beside it: the one it names, or
-/// what its code or type implies, or 500. Never fails.
-pub fn read_stream_error(dialect: Dialect, data: &[u8]) -> ErrorReply<'_> {
-    (dialect.format().errors.read_event)(data)
+/// what its code or type or the name of the event implies, or 500. Never fails.
+pub fn read_stream_error<'a>(
+    dialect: Dialect,
+    event: Option<&str>,
+    data: &'a [u8],
+) -> ErrorReply<'a> {
+    error_shape::named_by_event((dialect.format().errors.read_event)(data), event)
 }
 
 /// Appends an error body of this dialect.

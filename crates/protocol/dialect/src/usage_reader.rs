@@ -29,7 +29,9 @@ impl UsageReader {
 
     /// Reads the beginning of a reply: where its end is missing it may show no usage.
     pub fn beginning(&mut self, body: &[u8]) {
-        if let Some(usage) = find_member(body, self.place.name) {
+        let usage =
+            if self.place.is_spread { Some(body) } else { find_member(body, self.place.name) };
+        if let Some(usage) = usage {
             self.take(&mut Cursor::new(usage), |_| Some(()));
         }
     }
@@ -45,6 +47,9 @@ impl UsageReader {
     /// a search instead of a walk over the reply. Inside of strings quotes are escaped, so what is found is a whole
     /// string; and when only members and one bracket follow its value, the object it belongs to is the outermost.
     fn last_member(&mut self, body: &[u8]) -> Option<()> {
+        if self.place.is_spread {
+            return None;
+        }
         let near_end = body.len().saturating_sub(USAGE_DISTANCE_USUAL);
         let found = self.place.last_in(body, near_end).or_else(|| self.place.last_in(body, 0))?;
         let mut behind = Cursor::new(body.get(found + self.place.quoted_len()..)?);
@@ -70,7 +75,10 @@ impl UsageReader {
     }
 
     fn find<'d>(&self, data: &'d [u8]) -> Option<&'d [u8]> {
-        let UsagePlace { name, inside, .. } = self.place;
+        let UsagePlace { name, inside, is_spread, .. } = self.place;
+        if *is_spread {
+            return Some(data);
+        }
         let is_object = |usage: &&[u8]| usage.first() == Some(&b'{');
         find_member(data, name)
             .filter(is_object)
@@ -100,6 +108,9 @@ impl std::fmt::Debug for UsageReader {
 impl UsagePlace {
     /// Whether there is a member of the name anywhere that is an object. Hosts send `"usage":null` with every chunk.
     fn stands_in(&self, data: &[u8]) -> bool {
+        if self.is_spread {
+            return self.finder.find(data).is_some();
+        }
         self.finder.find_iter(data).any(|found| {
             let behind = skip_space(data.get(found + self.quoted_len()..).unwrap_or_default());
             behind.strip_prefix(b":").is_some_and(|value| skip_space(value).starts_with(b"{"))

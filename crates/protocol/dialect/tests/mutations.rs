@@ -1,5 +1,6 @@
-//! Broken documents: every fixture cut at every byte (large ones at every few), and with single bytes replaced. Nothing may panic, and what is
-//! written must be JSON.
+//! Broken documents: every fixture cut at every byte (large ones at every few), and with single bytes replaced. Each is
+//! read once and written to one dialect, to the next one in turn, so that all meet all kinds of damage. Nothing may
+//! panic, and what is written must be JSON.
 
 mod support;
 
@@ -21,7 +22,7 @@ const CUTS_MAX: usize = 1500;
 #[test]
 fn broken_documents_are_refused_or_translated_but_never_panic() {
     let mut documents = 0;
-    for from in Dialect::ALL {
+    for from in Dialect::ALL.into_iter().filter(|dialect| dialect.peers().next().is_some()) {
         for case in paths(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(from.name()))
         {
             for document in paths(&case) {
@@ -30,13 +31,15 @@ fn broken_documents_are_refused_or_translated_but_never_panic() {
                 let check = match name {
                     "request.json" => request,
                     "reply.json" => reply,
-                    "stream.sse" => stream,
+                    "stream.sse" | "stream.ndjson" => stream,
                     "error.json" | "error.txt" => error,
                     _ => continue,
                 };
                 documents += 1;
+                let mut targets = from.peers().collect::<Vec<_>>().into_iter().cycle();
                 mutate(&text, |broken| {
-                    Dialect::ALL.into_iter().for_each(|to| check(from, to, broken))
+                    let to = targets.next().expect("a cycle of at least one");
+                    check(from, to, broken);
                 });
             }
         }

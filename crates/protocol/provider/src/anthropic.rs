@@ -2,18 +2,21 @@
 
 use dialect::{Dialect, OpenAiTarget, Operation};
 
-use crate::{Auth, BaseUrl, BodyRules, Endpoint, Provider};
+use crate::{Auth, BaseUrl, BodyRules, Endpoint, Listing, Provider};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "anthropic",
     base_url: BaseUrl::Fixed("https://api.anthropic.com"),
     auth: Auth::Header("x-api-key"),
-    headers: &[("anthropic-version", "2023-06-01")],
+    headers: VERSION,
     endpoints: &[
-        Endpoint { operation: Operation::ListModels, path: "/v1/models", dialect: None },
-        messages(Operation::ChatCompletion),
-        messages(Operation::ChatCompletionStream),
+        // A page has 20 models unless more are asked for.
+        Endpoint::list("/v1/models?limit=1000"),
+        messages(Operation::ChatCompletion, "/v1/messages"),
+        messages(Operation::ChatCompletionStream, "/v1/messages"),
+        count_tokens("/v1/messages/count_tokens"),
     ],
+    listing: Listing::DATA,
     body: BodyRules::NONE,
     openai: OpenAiTarget::ORIGINAL,
     tells_usage_when_asked: false,
@@ -22,6 +25,15 @@ pub(crate) static PROVIDER: Provider = Provider {
     variants: &[],
 };
 
-const fn messages(operation: Operation) -> Endpoint {
-    Endpoint { operation, path: "/v1/messages", dialect: Some(Dialect::AnthropicMessages) }
+/// What every request to a host of this API says.
+pub(crate) const VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
+
+/// An endpoint that speaks Anthropic's messages.
+pub(crate) const fn messages(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint::new(operation, path, Dialect::AnthropicMessages)
+}
+
+/// An endpoint that counts tokens as Anthropic does.
+pub(crate) const fn count_tokens(path: &'static str) -> Endpoint {
+    Endpoint::new(Operation::CountTokens, path, Dialect::AnthropicCountTokens)
 }

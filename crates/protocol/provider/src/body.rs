@@ -20,6 +20,8 @@ pub struct BodyRules {
     pub minimums: &'static [(&'static str, u64)],
     /// Members that get another name (from, to); nothing happens where `to` is already present.
     pub renames: &'static [(&'static str, &'static str)],
+    /// Members that get a fixed value (JSON text), whatever stood there.
+    pub sets: &'static [(&'static str, &'static str)],
     /// Removals for some models only; the first rule that matches is the only one applied.
     pub by_model: &'static [ModelRule],
 }
@@ -34,6 +36,7 @@ impl BodyRules {
         replaces: &[],
         minimums: &[],
         renames: &[],
+        sets: &[],
         by_model: &[],
     };
 }

@@ -2,7 +2,7 @@
 
 use dialect::{Dialect, OpenAiTarget, Operation, ReasoningReplay};
 
-use crate::{Auth, BaseUrl, BodyRules, Endpoint, Flatten, Provider, Replace, When};
+use crate::{Auth, BaseUrl, BodyRules, Endpoint, Flatten, Listing, Provider, Replace, When};
 
 /// Base of the rows of OpenAI-compatible hosts.
 pub(crate) const COMPATIBLE: Provider = Provider {
@@ -11,6 +11,7 @@ pub(crate) const COMPATIBLE: Provider = Provider {
     auth: Auth::Bearer,
     headers: &[],
     endpoints: V1,
+    listing: Listing::DATA,
     body: BODY,
     openai: REASONING_CONTENT,
     tells_usage_when_asked: false,
@@ -20,20 +21,69 @@ pub(crate) const COMPATIBLE: Provider = Provider {
 };
 
 /// Base of the rows of servers that everyone runs for themselves.
-pub(crate) const SELF_HOSTED: Provider =
-    Provider { auth: Auth::OptionalBearer, key_optional: true, ..COMPATIBLE };
+pub(crate) const SELF_HOSTED: Provider = Provider {
+    auth: Auth::OptionalBearer,
+    endpoints: &[
+        Endpoint::list("/v1/models"),
+        chat(Operation::ChatCompletion, "/v1/chat/completions"),
+        chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
+        completions(Operation::TextCompletion, "/v1/completions"),
+        completions(Operation::TextCompletionStream, "/v1/completions"),
+        embeddings("/v1/embeddings"),
+    ],
+    key_optional: true,
+    ..COMPATIBLE
+};
 
 /// The endpoints of a base URL without version, as OpenAI has them.
 pub(crate) const V1: &[Endpoint] = &[
-    Endpoint { operation: Operation::ListModels, path: "/v1/models", dialect: None },
+    Endpoint::list("/v1/models"),
     chat(Operation::ChatCompletion, "/v1/chat/completions"),
     chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
 ];
 
 /// An endpoint that speaks OpenAI's chat completions.
 pub(crate) const fn chat(operation: Operation, path: &'static str) -> Endpoint {
-    Endpoint { operation, path, dialect: Some(Dialect::OpenAiChat) }
+    Endpoint::new(operation, path, Dialect::OpenAiChat)
 }
+
+/// An endpoint that speaks OpenAI's responses.
+pub(crate) const fn responses(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint::new(operation, path, Dialect::OpenAiResponses).with_body(&RESPONSES_BODY)
+}
+
+/// An endpoint that speaks OpenAI's text completions.
+pub(crate) const fn completions(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint::new(operation, path, Dialect::OpenAiCompletions)
+}
+
+/// An endpoint that speaks OpenAI's embeddings.
+pub(crate) const fn embeddings(path: &'static str) -> Endpoint {
+    Endpoint::new(Operation::Embedding, path, Dialect::OpenAiEmbeddings).with_body(&PLAIN_BODY)
+}
+
+/// An endpoint that speaks OpenAI's transcriptions.
+pub(crate) const fn transcriptions(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint::new(operation, path, Dialect::OpenAiTranscription).with_body(&BodyRules::NONE)
+}
+
+/// An endpoint that speaks OpenAI's speech.
+pub(crate) const fn speech(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint::new(operation, path, Dialect::OpenAiSpeech).with_body(&BodyRules::NONE)
+}
+
+/// An endpoint that speaks OpenAI's images.
+pub(crate) const fn images(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint::new(operation, path, Dialect::OpenAiImages).with_body(&PLAIN_BODY)
+}
+
+/// What all of OpenAI's operations refuse.
+pub(crate) const PLAIN_BODY: BodyRules =
+    BodyRules { lengths_max: &[("user", 64)], ..BodyRules::NONE };
+
+/// In responses `reasoning` is an object of their own.
+pub(crate) const RESPONSES_BODY: BodyRules =
+    BodyRules { strips_cache_control: true, minimums: &[("max_output_tokens", 16)], ..PLAIN_BODY };
 
 /// What OpenAI itself wants changed: its smallest output limit and longest `user`, the cache markers
 /// of other vendors, and the product's own `reasoning` object.

@@ -9,7 +9,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     name: "deepseek",
     base_url: BaseUrl::Fixed("https://api.deepseek.com"),
     endpoints: &[
-        Endpoint { operation: Operation::ListModels, path: "/models", dialect: None },
+        Endpoint::list("/models"),
         chat(Operation::ChatCompletion, "/chat/completions"),
         chat(Operation::ChatCompletionStream, "/chat/completions"),
     ],

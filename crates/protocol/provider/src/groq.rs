@@ -1,11 +1,20 @@
 //! Groq.
 
-use crate::compatible::{COMPATIBLE, REASONING};
-use crate::{BaseUrl, Provider};
+use dialect::Operation;
+
+use crate::compatible::{COMPATIBLE, REASONING, chat, speech, transcriptions};
+use crate::{BaseUrl, Endpoint, Provider};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "groq",
     base_url: BaseUrl::Fixed("https://api.groq.com/openai"),
+    endpoints: &[
+        Endpoint::list("/v1/models"),
+        chat(Operation::ChatCompletion, "/v1/chat/completions"),
+        chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
+        speech(Operation::Speech, "/v1/audio/speech"),
+        transcriptions(Operation::Transcription, "/v1/audio/transcriptions"),
+    ],
     models: &[
         "llama-3.1-8b-instant",
         "llama-3.3-70b-versatile",

@@ -17,10 +17,19 @@ mod compatible;
 mod pattern;
 
 mod anthropic;
+mod azure;
+mod bedrock;
+mod bedrock_mantle;
 mod cerebras;
+mod cohere;
+mod databricks;
 mod deepseek;
+mod elevenlabs;
 mod fireworks;
+mod gemini;
+mod github_copilot;
 mod groq;
+mod huggingface;
 mod mistral;
 mod mock;
 mod nebius;
@@ -31,8 +40,15 @@ mod opencode_zen;
 mod openrouter;
 mod parasail;
 mod perplexity;
+mod replicate;
+mod runware;
+mod runway;
+mod sarvam;
 mod sgl;
+mod typesafe;
+mod vertex;
 mod vllm;
+mod wafer;
 mod xai;
 
 #[cfg(test)]
@@ -45,13 +61,22 @@ use dialect::{Dialect, OpenAiTarget, Operation};
 pub use body::{BodyRules, Flatten, ModelRule, Replace, When};
 pub use pattern::matches;
 
-/// Every provider with a row, sorted by name.
+/// Every provider, sorted by name.
 pub static PROVIDERS: &[&Provider] = &[
     &anthropic::PROVIDER,
+    &azure::PROVIDER,
+    &bedrock::PROVIDER,
+    &bedrock_mantle::PROVIDER,
     &cerebras::PROVIDER,
+    &cohere::PROVIDER,
+    &databricks::PROVIDER,
     &deepseek::PROVIDER,
+    &elevenlabs::PROVIDER,
     &fireworks::PROVIDER,
+    &gemini::PROVIDER,
+    &github_copilot::PROVIDER,
     &groq::PROVIDER,
+    &huggingface::PROVIDER,
     &mistral::PROVIDER,
     &mock::PROVIDER,
     &nebius::PROVIDER,
@@ -62,33 +87,19 @@ pub static PROVIDERS: &[&Provider] = &[
     &openrouter::PROVIDER,
     &parasail::PROVIDER,
     &perplexity::PROVIDER,
+    &replicate::PROVIDER,
+    &runware::PROVIDER,
+    &runway::PROVIDER,
+    &sarvam::PROVIDER,
     &sgl::PROVIDER,
+    &typesafe::PROVIDER,
+    &vertex::PROVIDER,
     &vllm::PROVIDER,
+    &wafer::PROVIDER,
     &xai::PROVIDER,
 ];
 
-/// Standard names that configurations may use and that have no row yet, sorted. They are accepted and
-/// reported as not active, and custom providers must not take them.
-pub const KNOWN_UNSERVED: &[&str] = &[
-    "azure",
-    "bedrock",
-    "bedrock_mantle",
-    "cohere",
-    "databricks",
-    "elevenlabs",
-    "gemini",
-    "github-copilot",
-    "huggingface",
-    "replicate",
-    "runware",
-    "runway",
-    "sarvam",
-    "typesafe",
-    "vertex",
-    "wafer",
-];
-
-/// What `custom_provider_config.base_provider_type` may name: rows and standard names, sorted.
+/// What `custom_provider_config.base_provider_type` may name, sorted.
 pub const CUSTOM_BASES: &[&str] =
     &["anthropic", "bedrock", "cohere", "gemini", "huggingface", "openai", "replicate", "typesafe"];
 
@@ -97,9 +108,9 @@ pub fn find(name: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().copied().find(|row| row.name == name)
 }
 
-/// Whether the name belongs to the product, served or not: custom providers need another one.
+/// Whether the name belongs to the product: custom providers need another one.
 pub fn is_standard(name: &str) -> bool {
-    find(name).is_some() || KNOWN_UNSERVED.contains(&name)
+    find(name).is_some()
 }
 
 /// Whether a bare model name (without `provider/`) is one that this provider is known to serve.
@@ -119,6 +130,8 @@ pub struct Provider {
     pub headers: &'static [(&'static str, &'static str)],
     /// What it can be asked for. An operation that is not listed does not exist here.
     pub endpoints: &'static [Endpoint],
+    /// How its list of models is written.
+    pub listing: Listing,
     /// What is changed in request bodies before they are sent.
     pub body: BodyRules,
     /// What OpenAI-shaped requests to it may say when they are written by a translation.
@@ -177,8 +190,11 @@ impl PartialEq for Provider {
 pub enum BaseUrl {
     /// Scheme, host and perhaps a path.
     Fixed(&'static str),
-    /// Each key names its own server, in `<provider>_key_config.url`.
+    /// Each key names its own server.
     PerKey,
+    /// Each key says enough to know its server: a URL with names in braces, each of which stands for
+    /// something of the key (`{region}`).
+    Template(&'static str),
     /// The gateway's own control plane, reached over its socket.
     Internal,
 }
@@ -201,9 +217,71 @@ pub enum Auth {
 pub struct Endpoint {
     /// What.
     pub operation: Operation,
-    /// Path below the base URL, with leading slash and perhaps a query. `{model}` stands for the model
+    /// Path below the root, with leading slash and perhaps a query. `{model}` stands for the model
     /// id, percent-encoded.
     pub path: &'static str,
     /// The wire format of request and reply; none where there is no body to translate.
     pub dialect: Option<Dialect>,
+    /// What stands in front of the path.
+    pub root: &'static Root,
+    /// What is changed in request bodies, where that is not what the provider wants of chats.
+    pub body: Option<&'static BodyRules>,
+}
+
+impl Endpoint {
+    /// An operation with a body, directly below the base URL.
+    pub const fn new(operation: Operation, path: &'static str, dialect: Dialect) -> Self {
+        Self { operation, path, dialect: Some(dialect), root: &Root::PLAIN, body: None }
+    }
+
+    /// The list of models.
+    pub const fn list(path: &'static str) -> Self {
+        let operation = Operation::ListModels;
+        Self { operation, path, dialect: None, root: &Root::PLAIN, body: None }
+    }
+
+    /// The same with other rules for bodies.
+    pub const fn with_body(self, body: &'static BodyRules) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// The same below another root.
+    pub const fn below(self, root: &'static Root) -> Self {
+        Self { root, ..self }
+    }
+}
+
+/// What stands in front of an endpoint's path. Names in braces stand for something of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Root {
+    /// Another server than the provider's base URL; `network_config.base_url` takes its place too.
+    pub url: Option<&'static str>,
+    /// Path between base URL and the endpoint's own, without a slash at the end.
+    pub path: &'static str,
+}
+
+impl Root {
+    /// Nothing.
+    pub const PLAIN: Self = Self { url: None, path: "" };
+}
+
+/// How a provider writes its list of models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Member that is the list; none where the whole reply is.
+    pub member: Option<&'static str>,
+    /// Members of an entry that make the model id, joined by slashes.
+    pub id: &'static [&'static str],
+    /// What stands in front of the id and does not belong to it, up to and with its last occurrence.
+    pub prefix: &'static str,
+}
+
+impl Listing {
+    /// As OpenAI and most others do.
+    pub const DATA: Self = Self { member: Some("data"), id: &["id"], prefix: "" };
+
+    /// A list in `member`, each entry with its id in `id`.
+    pub const fn of(member: &'static str, id: &'static [&'static str]) -> Self {
+        Self { member: Some(member), id, prefix: "" }
+    }
 }

@@ -1,21 +1,25 @@
-//! Mistral AI, as far as its chat is compatible with OpenAI's.
+//! Mistral AI: OpenAI's API with deviations.
 
-use crate::compatible::{BODY, COMPATIBLE, MAX_TOKENS, MINIMAL_EFFORT, NO_REASONING};
-use crate::{BaseUrl, BodyRules, Provider, Replace, When};
+use dialect::{Dialect, OpenAiTarget, Operation};
+
+use crate::compatible::{
+    self, COMPATIBLE, MAX_TOKENS, MINIMAL_EFFORT, chat, embeddings, transcriptions,
+};
+use crate::{BaseUrl, BodyRules, Endpoint, Provider, Replace, When};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "mistral",
     base_url: BaseUrl::Fixed("https://api.mistral.ai"),
-    body: BodyRules {
-        renames: MAX_TOKENS,
-        // A tool can be demanded, but not chosen.
-        replaces: &[
-            MINIMAL_EFFORT,
-            Replace { member: "tool_choice", when: When::Text("required"), to: "any" },
-            Replace { member: "tool_choice", when: When::Object, to: "any" },
-        ],
-        ..BODY
-    },
+    endpoints: &[
+        Endpoint::list("/v1/models"),
+        chat(Operation::ChatCompletion, "/v1/chat/completions"),
+        chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
+        embeddings("/v1/embeddings").with_body(&EMBEDDING_BODY),
+        transcriptions(Operation::Transcription, "/v1/audio/transcriptions"),
+        transcriptions(Operation::TranscriptionStream, "/v1/audio/transcriptions"),
+        Endpoint::new(Operation::Ocr, "/v1/ocr", Dialect::MistralOcr).with_body(&BodyRules::NONE),
+    ],
+    body: BODY,
     models: &[
         "mistral-*",
         "ministral-*",
@@ -27,6 +31,31 @@ pub(crate) static PROVIDER: Provider = Provider {
         "open-mistral-*",
         "open-mixtral-*",
     ],
-    openai: NO_REASONING,
+    openai: OpenAiTarget::MISTRAL,
     ..COMPATIBLE
+};
+
+const EMBEDDING_BODY: BodyRules =
+    BodyRules { renames: &[("dimensions", "output_dimension")], ..BodyRules::NONE };
+
+/// What its API wants changed, wherever it is served.
+pub(crate) const BODY: BodyRules = BodyRules {
+    // It tells usage unasked, and refuses members it does not know.
+    drops: &[
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "verbosity",
+        "store",
+        "stream_options",
+        "web_search_options",
+    ],
+    renames: MAX_TOKENS,
+    // A tool can be demanded, but not chosen.
+    replaces: &[
+        MINIMAL_EFFORT,
+        Replace { member: "tool_choice", when: When::Text("required"), to: "any" },
+        Replace { member: "tool_choice", when: When::Object, to: "any" },
+    ],
+    ..compatible::BODY
 };

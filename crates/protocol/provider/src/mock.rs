@@ -3,7 +3,7 @@
 use dialect::OpenAiTarget;
 
 use crate::compatible::V1;
-use crate::{Auth, BaseUrl, BodyRules, Provider};
+use crate::{Auth, BaseUrl, BodyRules, Listing, Provider};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "mock",
@@ -11,6 +11,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     auth: Auth::None,
     headers: &[],
     endpoints: V1,
+    listing: Listing::DATA,
     body: BodyRules::NONE,
     openai: OpenAiTarget::COMPATIBLE,
     tells_usage_when_asked: true,

@@ -1,13 +1,16 @@
 //! Patterns of model names.
 
 /// Whether `name` fits `pattern`: `*` stands for any characters, none included; everything else is
-/// compared without regard to ASCII case.
+/// compared without regard to ASCII case. The pattern `#` fits names of digits alone.
 ///
 /// ```
 /// assert!(provider::matches("claude-*", "Claude-Opus-4"));
 /// assert!(!provider::matches("o3", "o3-mini"));
 /// ```
 pub fn matches(pattern: &str, name: &str) -> bool {
+    if pattern == DIGITS {
+        return !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    }
     // Asked of many patterns for each request, most of which differ at once.
     let (first, start) = (pattern.bytes().next(), name.bytes().next());
     if first != Some(b'*') && !first.unwrap_or(0).eq_ignore_ascii_case(&start.unwrap_or(0)) {
@@ -29,6 +32,9 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     }
     ends_with(left, tail)
 }
+
+/// Tuned models of some clouds have numbers for names.
+const DIGITS: &str = "#";
 
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let start = text.get(..prefix.len())?;
@@ -67,6 +73,9 @@ mod tests {
             ("**", "", true),
             ("*é*", "caffé", true),
             ("*e", "caffé", false),
+            ("#", "1234567890", true),
+            ("#", "123a", false),
+            ("#", "", false),
         ] {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
         }

@@ -1,6 +1,23 @@
 //! vLLM: a server of one's own; each key names one.
 
-use crate::Provider;
-use crate::compatible::SELF_HOSTED;
+use dialect::{Dialect, Operation};
 
-pub(crate) static PROVIDER: Provider = Provider { name: "vllm", ..SELF_HOSTED };
+use crate::compatible::{SELF_HOSTED, chat, completions, embeddings, transcriptions};
+use crate::{BodyRules, Endpoint, Provider};
+
+pub(crate) static PROVIDER: Provider = Provider {
+    name: "vllm",
+    endpoints: &[
+        Endpoint::list("/v1/models"),
+        chat(Operation::ChatCompletion, "/v1/chat/completions"),
+        chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
+        completions(Operation::TextCompletion, "/v1/completions"),
+        completions(Operation::TextCompletionStream, "/v1/completions"),
+        embeddings("/v1/embeddings"),
+        Endpoint::new(Operation::Rerank, "/v1/rerank", Dialect::JinaRerank)
+            .with_body(&BodyRules::NONE),
+        transcriptions(Operation::Transcription, "/v1/audio/transcriptions"),
+        transcriptions(Operation::TranscriptionStream, "/v1/audio/transcriptions"),
+    ],
+    ..SELF_HOSTED
+};

@@ -1,11 +1,24 @@
 //! xAI. Its reasoning models refuse some sampling members, each generation others.
 
-use crate::compatible::{BODY, COMPATIBLE};
-use crate::{BaseUrl, BodyRules, ModelRule, Provider};
+use dialect::{Dialect, Operation};
+
+use crate::compatible::{BODY, COMPATIBLE, PLAIN_BODY, chat, completions, responses};
+use crate::{BaseUrl, BodyRules, Endpoint, ModelRule, Provider};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "xai",
     base_url: BaseUrl::Fixed("https://api.x.ai"),
+    endpoints: &[
+        Endpoint::list("/v1/models"),
+        chat(Operation::ChatCompletion, "/v1/chat/completions"),
+        chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
+        responses(Operation::Responses, "/v1/responses"),
+        responses(Operation::ResponsesStream, "/v1/responses"),
+        completions(Operation::TextCompletion, "/v1/completions"),
+        completions(Operation::TextCompletionStream, "/v1/completions"),
+        Endpoint::new(Operation::ImageGeneration, "/v1/images/generations", Dialect::XaiImages)
+            .with_body(&PLAIN_BODY),
+    ],
     body: BodyRules {
         by_model: &[
             ModelRule { models: "*non-reasoning*", drops: &[] },

@@ -1,7 +1,8 @@
-//! HTTP/1.1 and server-sent events as pure functions over bytes: no I/O, no runtime, no clock.
+//! HTTP/1.1, server-sent events and AWS event streams as pure functions over bytes: no I/O, no runtime, no clock.
 //!
 //! Heads are parsed in place ([`RequestHead`], [`ResponseHead`]), bodies are cut out of the bytes
-//! as they arrive ([`BodyReader`]), event streams are watched without being held up ([`SseReader`]).
+//! as they arrive ([`BodyReader`]), event streams are watched without being held up ([`SseReader`],
+//! [`EventStreamReader`]).
 //! Whatever two parsers could read in two ways is refused.
 //!
 //! ```
@@ -20,12 +21,18 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod event_stream;
 mod head;
 mod sse;
 
 pub use body::{
     BodyError, BodyReader, BodyStep, CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_LINE_BYTES_MAX,
     ChunkedReader, ChunkedWriter, FixedReader, TRAILER_BYTES_MAX,
+};
+pub use event_stream::{
+    EVENT_STREAM_HEADER_BYTES_MAX, EVENT_STREAM_HEADERS_MAX, EVENT_STREAM_MESSAGE_BYTES_MAX,
+    EventStreamError, EventStreamMessage, EventStreamReader, write_event_message,
+    write_exception_message,
 };
 pub use head::{
     BodyLength, HEAD_BYTES_MAX, HEADERS_CAPACITY, HEADERS_MAX, HeadError, HeadErrorKind,

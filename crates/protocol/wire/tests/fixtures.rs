@@ -32,6 +32,11 @@ fn event_streams_are_read_the_same_however_they_are_cut() {
     check("sse", Stream::Sse);
 }
 
+#[test]
+fn event_stream_messages_are_read_the_same_however_they_are_cut() {
+    check("event_stream", Stream::AwsMessages);
+}
+
 fn check(folder: &str, stream: Stream) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
     let mut checked = 0;

@@ -1,6 +1,6 @@
 //! `providers.<name>.custom_provider_config`: a provider of one's own on the base of another.
 
-use ::provider::{CUSTOM_BASES, KNOWN_UNSERVED, Provider};
+use ::provider::{CUSTOM_BASES, Provider};
 use dialect::Operation;
 
 use crate::member::{Member, Object, Shape, member, switch};
@@ -28,16 +28,6 @@ pub enum PathOverride {
     Path(String),
     /// Another server altogether.
     Url(Url),
-}
-
-/// The base of a custom provider.
-pub(crate) enum Base {
-    /// It has a row.
-    Row(&'static Provider),
-    /// It is a provider of the product that is not served yet.
-    Unserved,
-    /// It is none; the problem is reported.
-    Unknown,
 }
 
 pub(crate) const CUSTOM: Object =
@@ -71,14 +61,10 @@ const OPERATIONS_LATER: &[&str] = &[
     "sound_generation",
 ];
 
-/// Finds the base.
-pub(crate) fn base(view: &View<'_>) -> Base {
-    let name = view.text("base_provider_type").unwrap_or_default();
-    match ::provider::find(name) {
-        Some(row) if CUSTOM_BASES.contains(&name) => Base::Row(row),
-        None if KNOWN_UNSERVED.contains(&name) => Base::Unserved,
-        _ => Base::Unknown,
-    }
+/// The row of the base; none where it is not one that may be a base, which is reported elsewhere.
+pub(crate) fn base(view: &View<'_>) -> Option<&'static Provider> {
+    let name = view.text("base_provider_type").filter(|name| CUSTOM_BASES.contains(name))?;
+    ::provider::find(name)
 }
 
 /// Reads the section.

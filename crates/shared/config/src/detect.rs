@@ -5,6 +5,7 @@ use ::provider::Provider;
 use crate::identity;
 use crate::key::Key;
 use crate::models::ModelList;
+use crate::place::Place;
 use crate::provider::ProviderConfig;
 use crate::secret::Secret;
 use crate::view::View;
@@ -47,5 +48,8 @@ fn found_key(row: &Provider, variable: &str, env: &dyn Fn(&str) -> Option<String
         aliases: Vec::new(),
         url: None,
         model_name: None,
+        place: Place::default(),
+        login: None,
+        headers: Vec::new(),
     })
 }

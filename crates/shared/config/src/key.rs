@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use ::provider::{BaseUrl, Provider};
+use ::provider::Provider;
 
 use crate::identity;
-use crate::member::{ANY_OBJECT, Fallback, Member, Object, Shape, TEXTS, member, switch};
+use crate::key_block::{self, BLOCKS, Block};
+use crate::login::Login;
+use crate::member::{Fallback, Member, Object, Shape, TEXTS, joined, member, switch};
 use crate::models::{self, ModelList};
+use crate::place::Place;
 use crate::secret::Secret;
 use crate::url::Url;
 use crate::view::{Context, View};
@@ -37,6 +40,12 @@ pub struct Key {
     pub url: Option<Url>,
     /// The only model this key serves (`vllm_key_config.model_name`).
     pub model_name: Option<String>,
+    /// What its address is made of, for cloud providers.
+    pub place: Place,
+    /// How it logs in where no value is sent.
+    pub login: Option<Login>,
+    /// Headers that go with it: name in lower case and value.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// What an alias stands for.
@@ -48,20 +57,32 @@ pub struct Alias {
     pub model_name: Option<String>,
     /// Family of the model, where its name does not tell.
     pub model_family: Option<String>,
+    /// Where it is other than the key's place.
+    pub place: Place,
+    /// Server other than the key's.
+    pub url: Option<Url>,
 }
 
 impl Alias {
     fn plain(model_id: &str) -> Self {
-        Self { model_id: model_id.to_owned(), model_name: None, model_family: None }
+        Self {
+            model_id: model_id.to_owned(),
+            model_name: None,
+            model_family: None,
+            place: Place::default(),
+            url: None,
+        }
     }
 }
 
-pub(crate) const KEY: Object = Object::closed("A key of a provider.", MEMBERS);
+pub(crate) const KEY: Object = Object::closed("A key of a provider.", &MEMBERS);
 
 /// Far above any sensible share, and low enough for the sum over all keys to stay exact.
 const WEIGHT_MAX: f64 = 1e9;
 
-const MEMBERS: &[Member] = &[
+const MEMBERS: [Member; 22] = joined(&[OWN, &BLOCKS, REPLIED]);
+
+const OWN: &[Member] = &[
     member("id", Shape::Text, "Unique identity; follows from the name unless given."),
     member("name", Shape::Text, "Unique name.").required(),
     member("value", Shape::Secret, "The key itself, better as `env.NAME`."),
@@ -82,35 +103,12 @@ const MEMBERS: &[Member] = &[
         Shape::Map(&Shape::Either(&Shape::Text, &Shape::Object(&ALIAS))),
         "Names callers use, and the provider's names they stand for.",
     ),
-    member("ollama_key_config", Shape::Object(&SERVER), "Server of this key."),
-    member("sgl_key_config", Shape::Object(&SERVER), "Server of this key."),
-    member("vllm_key_config", Shape::Object(&VLLM), "Server of this key."),
-    block("azure_key_config"),
-    block("bedrock_key_config"),
-    block("bedrock_mantle_key_config"),
-    block("databricks_key_config"),
-    block("github_copilot_key_config"),
-    block("replicate_key_config"),
-    block("vertex_key_config"),
+];
+
+const REPLIED: &[Member] = &[
     member("status", Shape::Any, "State of the key.").never("only replies of the API have it"),
     member("config_hash", Shape::Any, "State of the key.").never("only replies of the API have it"),
 ];
-
-/// A block of a provider that is not served yet, and is reported as a whole.
-const fn block(name: &'static str) -> Member {
-    member(name, ANY_OBJECT, "Settings of one provider.")
-}
-
-const SERVER: Object = Object::closed("Server of a key.", &[URL]);
-const VLLM: Object = Object::closed(
-    "Server of a key.",
-    &[
-        URL,
-        member("model_name", Shape::Text, "The only model this key serves; any model unless set."),
-    ],
-);
-const URL: Member =
-    member("url", Shape::Reference, "Base URL, for example http://localhost:11434.").required();
 
 const ALIAS: Object = Object::closed(
     "What an alias stands for.",
@@ -121,13 +119,16 @@ const ALIAS: Object = Object::closed(
             .later(CATALOGUE_LATER),
         member("description", Shape::Text, "For its owner."),
         member("region", Shape::Text, "Region, of cloud providers."),
-        member("api_version", Shape::Text, "Of Azure."),
-        member("anthropic_version", Shape::Text, "Of Azure."),
+        member("api_version", Shape::Text, "Of Azure.")
+            .never("the paths that are used have no version"),
+        member("anthropic_version", Shape::Text, "Of Azure.")
+            .never("`network_config.extra_headers` or the caller can name another version"),
         member("endpoint", Shape::Reference, "Of Azure."),
         member("project_id", Shape::Reference, "Of Vertex and Bedrock."),
         member("project_number", Shape::Reference, "Of Vertex."),
         member("inference_profile_arn", Shape::Reference, "Of Bedrock."),
-        member("use_deployments_endpoint", Shape::Boolean, "Of Replicate."),
+        member("use_deployments_endpoint", Shape::Boolean, "Of Replicate.")
+            .later("predictions are not served yet"),
     ],
 );
 
@@ -159,8 +160,6 @@ const ALIAS_OWNERS: &[(&str, &[&str])] = &[
     ("use_deployments_endpoint", &["replicate"]),
 ];
 
-const BLOCK_SUFFIX: &str = "_key_config";
-
 /// Whose key is read.
 pub(crate) struct Owner<'a> {
     /// Name in the file.
@@ -180,22 +179,26 @@ pub(crate) fn read(view: &View<'_>, owner: &Owner<'_>, context: &mut Context<'_>
         context.problem(view.at("name"), "must not be empty");
     }
     check_blocks(view, owner, context);
-    let server = own_block(view, owner.row);
+    let value = read_value(view, owner, context);
+    let block = key_block::read(view, owner.row, !value.is_empty(), context);
     let id = match view.text("id") {
         Some(id) if !id.is_empty() => id.to_owned(),
         _ => identity::derived(owner.name, &name),
     };
     Key {
         id,
-        value: read_value(view, owner, context),
+        value,
         models: read_models(view, context),
         blacklisted_models: models::read(view, "blacklisted_models", context),
         weight: view.number("weight").unwrap_or_default(),
         is_enabled: view.boolean("enabled"),
         use_for_batch_api: view.boolean("use_for_batch_api"),
-        aliases: read_aliases(view, owner, context),
-        url: server.as_ref().and_then(|block| read_url(block, "url", context)),
-        model_name: server.and_then(|block| read_model_name(&block)),
+        aliases: read_aliases(view, owner, &block, context),
+        url: block.url,
+        model_name: block.model_name,
+        place: block.place,
+        login: block.login,
+        headers: block.headers,
         name,
     }
 }
@@ -230,6 +233,7 @@ fn read_models(view: &View<'_>, context: &mut Context<'_>) -> ModelList {
 fn read_aliases(
     view: &View<'_>,
     owner: &Owner<'_>,
+    block: &Block,
     context: &mut Context<'_>,
 ) -> Vec<(String, Alias)> {
     let mut aliases = Vec::new();
@@ -252,6 +256,11 @@ fn read_aliases(
         }
         aliases.push((name.to_owned(), alias));
     }
+    for (name, model_id) in &block.deployments {
+        if seen.insert(name.to_ascii_lowercase(), name).is_none() {
+            aliases.push((name.clone(), Alias::plain(model_id)));
+        }
+    }
     aliases
 }
 
@@ -267,55 +276,39 @@ fn read_alias(view: &View<'_>, owner: &Owner<'_>, context: &mut Context<'_>) -> 
         model_id: text("model_id").unwrap_or_default(),
         model_name: text("model_name"),
         model_family: text("model_family"),
+        place: read_place(view, context),
+        url: key_block::read_host_url(view, "endpoint", context),
     }
+}
+
+fn read_place(view: &View<'_>, context: &mut Context<'_>) -> Place {
+    let place = Place {
+        region: view.text("region").filter(|text| !text.is_empty()).map(str::to_owned),
+        project: view.reference("project_id", context),
+        project_number: view.reference("project_number", context),
+        arn: view.reference("inference_profile_arn", context),
+        ..Place::default()
+    };
+    for (name, value) in [("region", &place.region), ("project_id", &place.project)] {
+        if let Some(text) = value {
+            key_block::check_segment(text, view, name, context);
+        }
+    }
+    place
 }
 
 /// Reports blocks of other providers, and the absence of the one a key cannot do without.
 fn check_blocks(view: &View<'_>, owner: &Owner<'_>, context: &mut Context<'_>) {
-    let own = format!("{}{BLOCK_SUFFIX}", owner.row.name);
-    for member in MEMBERS {
-        if member.name.ends_with(BLOCK_SUFFIX) && member.name != own && view.has(member.name) {
-            let message = format!("belongs to another provider than {}", owner.row.name);
-            context.problem(view.at(member.name), message);
-        }
+    let own = key_block::name(owner.row);
+    for block in BLOCKS.iter().filter(|block| block.name != own && view.has(block.name)) {
+        let message = format!("belongs to another provider than {}", owner.row.name);
+        context.problem(view.at(block.name), message);
     }
-    if owner.row.base_url == BaseUrl::PerKey && !owner.has_address && !view.has(&own) {
-        let hint = format!("add `{own}.url`, or `network_config.base_url` for all keys");
+    if let Some(member) = key_block::address_member(owner.row)
+        && !owner.has_address
+        && !view.has(&own)
+    {
+        let hint = format!("add `{member}`, or `network_config.base_url` for all keys");
         context.hinted(view.here(), "the key names no server", hint);
-    }
-}
-
-fn own_block<'n>(view: &View<'n>, row: &Provider) -> Option<View<'n>> {
-    let object = match row.name {
-        "vllm" => &VLLM,
-        _ => &SERVER,
-    };
-    let is_own = row.base_url == BaseUrl::PerKey;
-    let block = view.object(&format!("{}{BLOCK_SUFFIX}", row.name), object);
-    (is_own && block.is_present()).then_some(block)
-}
-
-fn read_model_name(block: &View<'_>) -> Option<String> {
-    block.text("model_name").filter(|name| !name.is_empty()).map(str::to_owned)
-}
-
-/// Reads a URL that may stand in the environment.
-pub(crate) fn read_url(view: &View<'_>, name: &str, context: &mut Context<'_>) -> Option<Url> {
-    let text = view.needed_reference(name, context)?;
-    match Url::parse(text.trim()) {
-        Ok(url) if url.is_link_local() => {
-            context.problem(view.at(name), "addresses of the local link are never called");
-            None
-        }
-        Ok(url) => {
-            if text.ends_with('/') {
-                context.warn(view.at(name), "the slash at the end is left out");
-            }
-            Some(url)
-        }
-        Err(message) => {
-            context.hinted(view.at(name), message, "write it like https://host[:port][/path]");
-            None
-        }
     }
 }

@@ -23,10 +23,13 @@ mod file;
 mod identity;
 mod json;
 mod key;
+mod key_block;
+mod login;
 mod member;
 mod models;
 mod nearest;
 mod network;
+mod place;
 mod problem;
 mod profile;
 mod provider;
@@ -44,8 +47,13 @@ pub use administrator::Administrator;
 pub use client::{Client, Compat, CredentialConflict, HeaderFilter, RequiredHeader, RequiredValue};
 pub use custom::{Custom, PathOverride};
 pub use key::{Alias, Key};
+pub use login::{
+    AwsKeys, AwsLogin, AwsRole, AzureApplication, AzureLogin, DatabricksLogin, GitHubApp,
+    GoogleLogin, Login,
+};
 pub use models::ModelList;
 pub use network::Network;
+pub use place::Place;
 pub use problem::{Note, Problem, Problems};
 pub use profile::{Filled, FromProfile, Profile};
 pub use provider::ProviderConfig;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::key::read_url;
+use crate::key_block::read_url;
 use crate::member::{ANY_OBJECT, Fallback, Member, Object, Shape, member, switch};
 use crate::secret::Secret;
 use crate::url::Url;

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ::provider::{Auth, BaseUrl, KNOWN_UNSERVED, PROVIDERS, Provider};
+use ::provider::{Auth, PROVIDERS, Provider};
 
-use crate::custom::{self, Base, CUSTOM, Custom};
+use crate::custom::{self, CUSTOM, Custom};
 use crate::key::{self, KEY, Key, Owner};
+use crate::key_block;
 use crate::member::{ANY_LIST, ANY_OBJECT, Fallback, Member, Object, Shape, member, switch};
 use crate::nearest::nearest;
 use crate::network::{self, NETWORK, Network};
@@ -120,9 +121,6 @@ fn find_row(name: &str, view: &View<'_>, context: &mut Context<'_>) -> Option<&'
                 format!("{name} is a provider of the product; a custom one needs another name");
             context.problem(custom.here(), message);
         }
-        if KNOWN_UNSERVED.contains(&name) {
-            context.findings.inactive(view.here(), "this provider is not served yet");
-        }
         return ::provider::find(name);
     }
     if !custom.is_present() {
@@ -132,18 +130,11 @@ fn find_row(name: &str, view: &View<'_>, context: &mut Context<'_>) -> Option<&'
     if name.is_empty() || name.contains('/') || name.trim() != name {
         context.problem(view.here(), "the name must stand before the first `/` of a model");
     }
-    match custom::base(&custom) {
-        Base::Row(row) => Some(row),
-        Base::Unserved => {
-            context.findings.inactive(view.here(), "its base provider is not served yet");
-            None
-        }
-        Base::Unknown => None,
-    }
+    custom::base(&custom)
 }
 
 fn report_unknown(name: &str, spot: Spot, context: &mut Context<'_>) {
-    let known = PROVIDERS.iter().map(|row| row.name).chain(KNOWN_UNSERVED.iter().copied());
+    let known = PROVIDERS.iter().map(|row| row.name);
     let hint = match nearest(name, known) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "a provider of your own needs `custom_provider_config`".to_owned(),
@@ -222,6 +213,7 @@ fn read_keys(settings: &ProviderConfig, view: &View<'_>, context: &mut Context<'
     };
     let views = view.objects("keys", &KEY);
     let keys: Vec<_> = views.iter().map(|key| key::read(key, &owner, context)).collect();
+    report_copilot_without_address(settings, &views, &keys, context);
     report_repeated(&views, &keys, context);
     report_absent(settings, view, context);
     keys
@@ -232,8 +224,9 @@ fn report_absent(settings: &ProviderConfig, view: &View<'_>, context: &mut Conte
     if view.get("keys").is_some_and(|keys| !keys.elements().is_empty()) {
         return;
     }
-    if settings.row.base_url == BaseUrl::PerKey && settings.network.base_url.is_none() {
-        let hint = format!("add a key with `{}_key_config.url`", settings.row.name);
+    let address = key_block::address_member(settings.row);
+    if let Some(member) = address.filter(|_| settings.network.base_url.is_none()) {
+        let hint = format!("add a key with `{member}`");
         return context.hinted(view.at("keys"), "no server is named", hint);
     }
     if settings.is_keyless() {
@@ -245,6 +238,22 @@ fn report_absent(settings: &ProviderConfig, view: &View<'_>, context: &mut Conte
         let hint =
             "[{\"name\": \"main\", \"value\": \"env.NAME\", \"models\": [\"*\"], \"weight\": 1}]";
         context.hinted(view.here(), "it needs `keys`", hint);
+    }
+}
+
+/// The server of a Copilot token depends on who pays; only an app learns it by itself.
+fn report_copilot_without_address(
+    settings: &ProviderConfig,
+    views: &[View<'_>],
+    keys: &[Key],
+    context: &mut Context<'_>,
+) {
+    if settings.row.name != "github-copilot" || settings.network.base_url.is_some() {
+        return;
+    }
+    for (view, _) in views.iter().zip(keys).filter(|(_, key)| !key.value.is_empty()) {
+        let hint = "add `network_config.base_url`, for example https://api.githubcopilot.com";
+        context.hinted(view.at("value"), "a plain token needs an address", hint);
     }
 }
 

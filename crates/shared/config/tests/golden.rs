@@ -38,6 +38,8 @@ fn no_value_of_a_secret_is_ever_printed() {
             Ok(config) => format!("{config:#?}"),
             Err(problems) => format!("{problems} {problems:?}"),
         };
+        // Two members have the word in their names.
+        let printed = printed.replace("client_secret", "").replace("secret_key", "");
         assert!(!printed.contains("secret"), "{}", case.display());
     }
 }

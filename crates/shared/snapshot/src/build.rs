@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use config::{Config, ModelList, PathOverride, ProviderConfig, ProxyServer, Scheme, Secret, Url};
+use config::{
+    Alias, Config, Login, ModelList, PathOverride, Place, ProviderConfig, ProxyServer, Scheme,
+    Secret, Url,
+};
 use dialect::Operation;
 use meter::Gate;
 use provider::{Auth, BaseUrl, BodyRules};
@@ -16,11 +19,13 @@ use provider::{Auth, BaseUrl, BodyRules};
 use crate::kept::Kept;
 use crate::keys::{KeyEndpoint, ModelFilter};
 use crate::models::Models;
+use crate::roots::Roots;
+use crate::sign::{NoSigners, WithLines};
 use crate::virtual_keys::{Value, VirtualKeys};
 use crate::{
     Address, Client, Cors, Endpoint, HeaderFilter, HeaderLine, Key, KeyAuth, KeyHeader, KeyLabel,
-    KeyTable, Path, ProxyHop, ProxyKind, Resolved, Retry, Service, Services, Snapshot, Tls,
-    Upstream, Variant, VirtualKey,
+    KeyTable, ModelList as List, Path, ProxyHop, ProxyKind, Resolved, Retry, Service, Services,
+    Signers, Snapshot, Tls, Upstream, Variant, VirtualKey,
 };
 
 /// Time for connect, proxy and TLS handshakes together. A SYN lost twice is still answered in it.
@@ -46,16 +51,24 @@ const AUTH_HEADERS: &[&str] =
 #[derive(Debug)]
 pub struct Builder {
     control_socket: PathBuf,
+    signers: Box<dyn Signers>,
     names: Kept<(String, u16), Resolved>,
     connections: Kept<u64, AtomicUsize>,
     gates: Kept<String, Gate>,
 }
 
 impl Builder {
-    /// A builder for a control plane that listens on `control_socket`.
+    /// A builder for a control plane that listens on `control_socket`. Keys that log in have no
+    /// credentials.
     pub fn new(control_socket: PathBuf) -> Self {
+        Self::with_signers(control_socket, Box::new(NoSigners))
+    }
+
+    /// The same, with credentials from `signers` for keys that log in.
+    pub fn with_signers(control_socket: PathBuf, signers: Box<dyn Signers>) -> Self {
         Self {
             control_socket,
+            signers,
             names: Kept::default(),
             connections: Kept::default(),
             gates: Kept::default(),
@@ -107,21 +120,28 @@ impl Builder {
         let (endpoint, base_path) = self.base(provider, control);
         let base_path: Box<str> = base_path.into();
         let headers: Arc<[HeaderLine]> = header_lines(provider, row.headers).into();
-        let own =
-            Surface { endpoints: row.endpoints, headers: Arc::clone(&headers), body: &row.body };
+        let roots = Roots::new(row);
+        let own = Surface {
+            endpoints: row.endpoints,
+            headers: Arc::clone(&headers),
+            body: &row.body,
+            roots: &roots,
+        };
         let services = self.services(provider, &own);
         let variants = row.variants.iter().map(|variant| {
             let headers = header_lines(provider, variant.headers).into();
-            let surface = Surface { endpoints: variant.endpoints, headers, body: &variant.body };
+            let endpoints = variant.endpoints;
+            let surface = Surface { endpoints, headers, body: &variant.body, roots: &roots };
             Variant { models: variant.models, services: self.services(provider, &surface) }
         });
         let variants = variants.collect();
         let keys = provider.keys.iter().filter(|key| is_usable(provider, key));
-        let keys = keys.map(|key| (self.key(provider, key, key_header), filter(key))).collect();
+        let keys = keys.flat_map(|key| self.keys(provider, key, &roots)).collect();
         Upstream {
             name: provider.name.as_str().into(),
             services,
             variants,
+            list: self.list(provider, &roots),
             endpoint,
             base_path,
             keys: KeyTable::new(keys),
@@ -161,73 +181,140 @@ impl Builder {
                 Err(_) => (None, String::new()),
             },
             BaseUrl::Internal => (Some(Arc::clone(control)), INTERNAL_BASE_PATH.to_owned()),
-            BaseUrl::PerKey => (None, String::new()),
+            BaseUrl::PerKey | BaseUrl::Template(_) => (None, String::new()),
         }
     }
 
-    fn services(&mut self, provider: &ProviderConfig, surface: &Surface) -> Services {
+    fn services(&mut self, provider: &ProviderConfig, surface: &Surface<'_>) -> Services {
         Operation::all().map(|operation| self.service(provider, surface, operation)).collect()
     }
 
     fn service(
         &mut self,
         provider: &ProviderConfig,
-        surface: &Surface,
+        surface: &Surface<'_>,
         operation: Operation,
     ) -> Option<Service> {
-        let custom = provider.custom.as_ref();
-        let row = surface.endpoints.iter().find(|endpoint| endpoint.operation == operation)?;
+        let row = surface.endpoint(operation)?;
         let dialect = row.dialect?;
-        let is_allowed = custom
-            .and_then(|custom| custom.allowed.as_ref())
-            .is_none_or(|allowed| allowed.contains(&operation));
-        if !is_allowed {
+        if !may_be_asked(provider, operation) {
             return None;
         }
-        let changed = custom.and_then(|custom| {
-            custom.path_overrides.iter().find(|(changed, _)| *changed == operation)
-        });
-        let (endpoint, path) = match changed {
-            Some((_, PathOverride::Url(url))) if url.path.is_empty() => {
-                (Some(self.endpoint(provider, url)), "/")
-            }
-            Some((_, PathOverride::Url(url))) => {
-                (Some(self.endpoint(provider, url)), url.path.as_str())
-            }
-            Some((_, PathOverride::Path(path))) => (None, path.as_str()),
-            None => (None, row.path),
-        };
+        let (endpoint, path) = self.path(provider, row);
         Some(Service {
             dialect,
-            path: Path::new(path),
+            path,
             endpoint,
             headers: Arc::clone(&surface.headers),
-            body: surface.body,
+            body: row.body.unwrap_or(surface.body),
+            root: surface.roots.position(row.root),
         })
+    }
+
+    fn list(&mut self, provider: &ProviderConfig, roots: &Roots) -> Option<List> {
+        let row = provider.row.endpoint(Operation::ListModels)?;
+        if !may_be_asked(provider, Operation::ListModels) {
+            return None;
+        }
+        let (endpoint, path) = self.path(provider, row);
+        let root = roots.position(row.root);
+        Some(List { path, endpoint, root, shape: provider.row.listing })
+    }
+
+    /// The path of an endpoint, and its server where that is another than the provider's.
+    fn path(
+        &mut self,
+        provider: &ProviderConfig,
+        row: &provider::Endpoint,
+    ) -> (Option<Arc<Endpoint>>, Path) {
+        let overrides = provider.custom.iter().flat_map(|custom| &custom.path_overrides);
+        let changed = overrides.into_iter().find(|(changed, _)| *changed == row.operation);
+        match changed.map(|(_, path)| path) {
+            Some(PathOverride::Url(url)) => {
+                let path = if url.path.is_empty() { "/" } else { url.path.as_str() };
+                (Some(self.endpoint(provider, url)), Path::new(path))
+            }
+            Some(PathOverride::Path(path)) => (None, Path::new(path)),
+            None => (None, Path::new(row.path)),
+        }
+    }
+
+    /// A key with its model filter, and beside it one more for each alias that lies elsewhere: the
+    /// same key at another address.
+    fn keys(
+        &mut self,
+        provider: &ProviderConfig,
+        key: &config::Key,
+        roots: &Roots,
+    ) -> Vec<(Key, ModelFilter)> {
+        let own = Site { place: key.place.clone(), url: key.url.clone() };
+        let mut filter = filter(key);
+        let mut keys = Vec::new();
+        for (name, alias) in key.aliases.iter().filter(|(_, alias)| is_elsewhere(alias)) {
+            let name = name.to_ascii_lowercase();
+            let site = Site {
+                place: alias.place.or(&own.place),
+                url: alias.url.clone().or_else(|| own.url.clone()),
+            };
+            if let Some(elsewhere) = filter.split_off(&name) {
+                keys.push((self.key(provider, key, &site, roots), elsewhere));
+            }
+        }
+        keys.insert(0, (self.key(provider, key, &own, roots), filter));
+        keys
     }
 
     fn key(
         &mut self,
         provider: &ProviderConfig,
         key: &config::Key,
-        header: Option<KeyHeader>,
+        site: &Site,
+        roots: &Roots,
     ) -> Key {
-        let value = key.value.expose();
-        let auth_line = header.filter(|_| !value.is_empty()).map(|header| header.line(value));
         let aliases = key.aliases.iter().map(|(name, alias)| {
             (name.to_ascii_lowercase().into(), Arc::from(alias.model_id.as_str()))
         });
-        let endpoint = key.url.as_ref().map(|url| KeyEndpoint {
-            endpoint: self.endpoint(provider, url),
-            base_path: url.path.as_str().into(),
-        });
         Key {
             label: Arc::new(KeyLabel { id: key.id.clone(), name: key.name.clone() }),
-            auth: KeyAuth::Line(Secret::new(auth_line.unwrap_or_default())),
+            auth: self.auth(key, key_header(provider.row.auth), site),
             weight: (key.weight * 100.0) as u32,
             aliases: aliases.collect(),
-            endpoint,
+            endpoints: self.key_endpoints(provider, site, roots),
         }
+    }
+
+    fn auth(&self, key: &config::Key, header: Option<KeyHeader>, site: &Site) -> KeyAuth {
+        let more: String =
+            key.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        if let Some(login) = &key.login {
+            let signer = self.signers.signer(&login_at(login, &site.place));
+            return KeyAuth::Signer(match more.is_empty() {
+                true => signer,
+                false => Arc::new(WithLines { signer, lines: more }),
+            });
+        }
+        let value = key.value.expose();
+        let line = header.filter(|_| !value.is_empty()).map(|header| header.line(value));
+        KeyAuth::Line(Secret::new(line.unwrap_or_default() + &more))
+    }
+
+    /// The key's own addresses; none where the provider's are the same for all.
+    fn key_endpoints(
+        &mut self,
+        provider: &ProviderConfig,
+        site: &Site,
+        roots: &Roots,
+    ) -> Vec<Option<KeyEndpoint>> {
+        if site.url.is_none() && !roots.are_by_key(provider.row) {
+            return Vec::new();
+        }
+        let given = site.url.as_ref().or(provider.network.base_url.as_ref());
+        let urls = roots.urls(provider.row, given, &site.place);
+        let mut endpoint = |url: Url| KeyEndpoint {
+            endpoint: self.endpoint(provider, &url),
+            base_path: url.path.as_str().into(),
+        };
+        urls.map(|url| url.map(&mut endpoint)).collect()
     }
 
     fn endpoint(&mut self, provider: &ProviderConfig, url: &Url) -> Arc<Endpoint> {
@@ -332,16 +419,61 @@ fn client(config: &Config) -> Client {
     }
 }
 
+/// Whether a custom provider may be asked for it; the product's own may be for all they have.
+fn may_be_asked(provider: &ProviderConfig, operation: Operation) -> bool {
+    let allowed = provider.custom.as_ref().and_then(|custom| custom.allowed.as_ref());
+    allowed.is_none_or(|allowed| allowed.contains(&operation))
+}
+
 /// One way of asking a provider: its own, or that of some of its models.
-struct Surface {
+struct Surface<'r> {
     endpoints: &'static [provider::Endpoint],
     headers: Arc<[HeaderLine]>,
     body: &'static BodyRules,
+    roots: &'r Roots,
+}
+
+impl Surface<'_> {
+    /// The endpoint for an operation. What is only another form of a chat goes out as one.
+    fn endpoint(&self, operation: Operation) -> Option<&'static provider::Endpoint> {
+        let find = |wanted| self.endpoints.iter().find(|it| it.operation == wanted);
+        find(operation).or_else(|| {
+            let (_, stand_in) = STAND_INS.iter().find(|(wanted, _)| *wanted == operation)?;
+            find(*stand_in)
+        })
+    }
+}
+
+/// Operations that another does as well, by translation, where a provider has none of its own.
+const STAND_INS: [(Operation, Operation); 2] = [
+    (Operation::Responses, Operation::ChatCompletion),
+    (Operation::ResponsesStream, Operation::ChatCompletionStream),
+];
+
+/// Where a key, or one of its aliases, is.
+struct Site {
+    place: Place,
+    url: Option<Url>,
+}
+
+fn is_elsewhere(alias: &Alias) -> bool {
+    alias.url.is_some() || alias.place != Place::default()
+}
+
+/// The login for requests to a place: AWS signs for a region.
+fn login_at(login: &Login, place: &Place) -> Login {
+    match (login, &place.region) {
+        (Login::Aws(login), Some(region)) => {
+            Login::Aws(config::AwsLogin { region: region.clone(), ..login.clone() })
+        }
+        (login, _) => login.clone(),
+    }
 }
 
 /// A key that can serve a request: switched on and complete.
 fn is_usable(provider: &ProviderConfig, key: &config::Key) -> bool {
-    let is_complete = !key.value.is_empty() || provider.row.key_optional;
+    let needs_none = matches!(provider.row.auth, Auth::OptionalBearer | Auth::None);
+    let is_complete = !key.value.is_empty() || key.login.is_some() || needs_none;
     let has_address = provider.row.base_url != BaseUrl::PerKey
         || provider.network.base_url.is_some()
         || key.url.is_some();
@@ -431,7 +563,7 @@ mod tests {
         );
         let upstream = snapshot.upstream("ollama").unwrap();
         assert!(upstream.endpoint.is_none());
-        let own = upstream.keys.keys[0].endpoint.as_ref().unwrap();
+        let own = upstream.keys.keys[0].endpoint(0).unwrap();
         assert_eq!((&*own.base_path, own.endpoint.authority.as_str()), ("/x", "127.0.0.1:11434"));
     }
 
@@ -583,6 +715,217 @@ mod tests {
             let found = destination(provider, operation, key);
             assert_eq!(found.as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn addresses_of_clouds_are_made_of_what_keys_and_aliases_say() {
+        let snapshot = build(
+            r#"{"providers":{
+              "azure":{"keys":[{"name":"az","value":"sk","models":["*"],"weight":1,
+                "azure_key_config":{"endpoint":"https://one.example"},
+                "aliases":{"far":{"model_id":"gpt-4o","endpoint":"https://two.example"}}}]},
+              "vertex":{"keys":[{"name":"ve","models":["*"],"weight":1,
+                "vertex_key_config":{"project_id":"p","region":"us-central1"},
+                "aliases":{"Far":{"model_id":"claude-opus-4","region":"global","project_id":"q"}}}]},
+              "bedrock":{"keys":[{"name":"be","value":"sk","models":["*"],"weight":1,
+                "bedrock_key_config":{"region":"eu-west-1"},
+                "aliases":{"profile":{"model_id":"abc","region":"us-east-1","inference_profile_arn":"arn:aws:x"}}}]},
+              "bedrock_mantle":{"network_config":{"base_url":"http://127.0.0.1:1/mock"},
+                "keys":[{"name":"ma","value":"sk","models":["*"],"weight":1,
+                "bedrock_mantle_key_config":{"region":"eu-west-1","project_id":"x"}}]},
+              "databricks":{"keys":[{"name":"da","value":"sk","models":["*"],"weight":1,
+                "databricks_key_config":{"workspace_url":"w.example","api_format":"ai_gateway"}}]}}}"#,
+        );
+        let destination = |provider: &str, model: &str| {
+            let upstream = snapshot.upstream(provider).unwrap();
+            let member = upstream.keys.pool(model).draw(0).unwrap();
+            let key = &upstream.keys.keys[usize::from(member)];
+            let wire = key.alias(model).map_or(model, |wire| wire);
+            let service = upstream.service(Operation::ChatCompletion, wire).unwrap();
+            let to = upstream.destination(service, Some(key)).unwrap();
+            format!("{}{}{}", to.endpoint.authority, to.base_path, to.path.text(wire))
+        };
+        for (provider, model, expected) in [
+            ("azure", "gpt-4o", "one.example/openai/v1/chat/completions"),
+            ("azure", "claude-opus-4", "one.example/anthropic/v1/messages"),
+            ("azure", "far", "two.example/openai/v1/chat/completions"),
+            (
+                "vertex",
+                "claude-opus-4@1",
+                "us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/publishers/anthropic/models/claude-opus-4%401:rawPredict",
+            ),
+            (
+                "vertex",
+                "far",
+                "aiplatform.googleapis.com/v1/projects/q/locations/global/publishers/anthropic/models/claude-opus-4:rawPredict",
+            ),
+            (
+                "vertex",
+                "meta/llama-4",
+                "us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/endpoints/openapi/chat/completions",
+            ),
+            (
+                "vertex",
+                "1234567890",
+                "us-central1-aiplatform.googleapis.com/v1beta1/projects/p/locations/us-central1/endpoints/1234567890:generateContent",
+            ),
+            (
+                "bedrock",
+                "amazon.nova-pro-v1:0",
+                "bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.nova-pro-v1%3A0/converse",
+            ),
+            (
+                "bedrock",
+                "profile",
+                "bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3Ax%2Fabc/converse",
+            ),
+            ("bedrock_mantle", "m", "127.0.0.1:1/mock/v1/chat/completions"),
+            ("databricks", "m", "w.example/ai-gateway/mlflow/v1/chat/completions"),
+        ] {
+            assert_eq!(destination(provider, model), expected, "{provider}/{model}");
+        }
+        let bedrock = &snapshot.upstream("bedrock").unwrap().keys.keys[0];
+        let servers: Vec<_> =
+            bedrock.endpoints.iter().flatten().map(|it| it.endpoint.authority.clone()).collect();
+        let expected = ["bedrock-runtime", "bedrock", "bedrock-runtime", "bedrock-agent-runtime"]
+            .map(|name| format!("{name}.eu-west-1.amazonaws.com"));
+        assert_eq!(servers, expected);
+        let mantle = &snapshot.upstream("bedrock_mantle").unwrap().keys.keys[0];
+        let expected =
+            "authorization: Bearer sk\r\nopenai-project: x\r\nanthropic-workspace-id: x\r\n";
+        assert_eq!(mantle.auth.line(), expected);
+    }
+
+    #[test]
+    fn every_service_of_every_provider_has_an_address() {
+        let block = |name: &str| match name {
+            "azure" => r#","azure_key_config":{"endpoint":"https://h.example"}"#,
+            "vertex" => r#","vertex_key_config":{"project_id":"p","region":"global"}"#,
+            "bedrock_mantle" => r#","bedrock_mantle_key_config":{"region":"r"}"#,
+            "databricks" => r#","databricks_key_config":{"workspace_url":"https://h.example"}"#,
+            "ollama" | "sgl" | "vllm" => r#","{name}_key_config":{"url":"http://127.0.0.1:1"}"#,
+            _ => "",
+        };
+        let configured = provider::PROVIDERS.iter().map(|row| {
+            let name = row.name;
+            let block = block(name).replace("{name}", name);
+            let network = match name {
+                "github-copilot" => r#""network_config":{"base_url":"https://h.example"},"#,
+                _ => "",
+            };
+            let key =
+                format!(r#"{{"name":"{name}","value":"sk-1","models":["*"],"weight":1{block}}}"#);
+            format!(r#""{name}":{{{network}"keys":[{key}]}}"#)
+        });
+        let snapshot =
+            build(&format!(r#"{{"providers":{{{}}}}}"#, configured.collect::<Vec<_>>().join(",")));
+        assert_eq!(snapshot.upstreams.len(), provider::PROVIDERS.len());
+        for upstream in &snapshot.upstreams {
+            let key = &upstream.keys.keys[0];
+            let by_variant = upstream.variants.iter().flat_map(|variant| &variant.services);
+            for service in upstream.services.iter().chain(by_variant).flatten() {
+                let to = upstream.destination(service, Some(key));
+                let to = to.unwrap_or_else(|| panic!("{} {service:?}", upstream.name));
+                let path = format!("{}{}", to.base_path, to.path.text("m"));
+                assert!(path.starts_with('/') && !path.contains(['{', '}']), "{path}");
+                assert!(!path.contains("//"), "{path}");
+            }
+            let listed =
+                upstream.list.as_ref().map(|list| upstream.list_destination(list, Some(key)));
+            assert!(listed.is_none_or(|to| to.is_some()), "{}", upstream.name);
+        }
+    }
+
+    #[test]
+    fn an_alias_elsewhere_is_the_same_key_and_obeys_its_lists() {
+        let snapshot = build(
+            r#"{"providers":{"vertex":{"keys":[{"name":"v","weight":1,
+                "models":["near","far"],
+                "vertex_key_config":{"project_id":"p","region":"us-central1"},
+                "aliases":{"far":{"model_id":"x","region":"global"},
+                           "other":{"model_id":"x","region":"eu"}}}]}}}"#,
+        );
+        let table = &snapshot.upstream("vertex").unwrap().keys;
+        let labels: Vec<_> = table.keys.iter().map(|key| key.label.name.as_str()).collect();
+        assert_eq!(labels, ["v", "v"]);
+        assert_eq!(table.pool("near").members(), [0]);
+        assert_eq!(table.pool("FAR").members(), [1]);
+        assert!(table.pool("other").is_empty());
+        assert_eq!(table.named_models().collect::<Vec<_>>(), ["far", "near"]);
+    }
+
+    #[test]
+    fn whoever_chats_answers_responses_too() {
+        let snapshot = build(&format!(
+            r#"{{"providers":{{"groq":{{"keys":[{KEY}]}},
+              "mine":{{"keys":[{KEY}],"network_config":{{"base_url":"http://127.0.0.1:1"}},
+                "custom_provider_config":{{"base_provider_type":"anthropic","allowed_requests":{{"chat_completion":true}}}}}}}}}}"#
+        ));
+        let groq = snapshot.upstream("groq").unwrap();
+        for (operation, stand_in) in STAND_INS {
+            let [wanted, chat] = [operation, stand_in].map(|it| groq.service(it, "m").unwrap());
+            assert_eq!(wanted.path.text("m"), chat.path.text("m"));
+            assert_eq!(wanted.dialect, chat.dialect);
+        }
+        let mine = snapshot.upstream("mine").unwrap();
+        assert!(mine.service(Operation::Responses, "m").is_none());
+    }
+
+    #[test]
+    fn keys_that_log_in_get_the_signer_of_their_login() {
+        #[derive(Debug)]
+        struct Named(Login);
+        impl crate::Sign for Named {
+            fn sign(&self, _: &crate::Unsigned<'_>, lines: &mut Vec<u8>) -> Result<(), String> {
+                let Login::Aws(login) = &self.0 else { return Err("not of AWS".to_owned()) };
+                let line = format!("signed: {} {}\r\n", login.service, login.region);
+                lines.extend_from_slice(line.as_bytes());
+                Ok(())
+            }
+
+            fn covers_body(&self) -> bool {
+                matches!(self.0, Login::Aws(_))
+            }
+        }
+        #[derive(Debug)]
+        struct All;
+        impl Signers for All {
+            fn signer(&self, login: &Login) -> Arc<dyn crate::Sign> {
+                Arc::new(Named(login.clone()))
+            }
+        }
+        let config = config::parse(
+            br#"{"providers":{
+              "bedrock_mantle":{"keys":[{"name":"m","models":["*"],"weight":1,
+                "bedrock_mantle_key_config":{"region":"eu-west-1","project_id":"x"},
+                "aliases":{"far":{"model_id":"m","region":"us-east-1"}}}]},
+              "vertex":{"keys":[{"name":"v","models":["*"],"weight":1,
+                "vertex_key_config":{"project_id":"p","region":"global"}}]}}}"#,
+            &|_| None,
+        )
+        .unwrap();
+        let snapshot = Builder::with_signers("unused".into(), Box::new(All)).build(&config);
+        let sign = |key: &Key| {
+            let KeyAuth::Signer(signer) = &key.auth else { panic!("{key:?}") };
+            let unsigned = crate::Unsigned {
+                method: "POST",
+                authority: "h",
+                path: "/",
+                headers: &[],
+                body: b"",
+            };
+            let mut lines = Vec::new();
+            signer.sign(&unsigned, &mut lines).map(|()| String::from_utf8(lines).unwrap())
+        };
+        let mantle = &snapshot.upstream("bedrock_mantle").unwrap().keys;
+        let project = "openai-project: x\r\nanthropic-workspace-id: x\r\n";
+        for (key, region) in mantle.keys.iter().zip(["eu-west-1", "us-east-1"]) {
+            let expected = format!("signed: bedrock-mantle {region}\r\n{project}");
+            assert_eq!(sign(key), Ok(expected));
+        }
+        assert!(mantle.signs_bodies());
+        let vertex = &snapshot.upstream("vertex").unwrap().keys;
+        assert!(sign(&vertex.keys[0]).is_err() && !vertex.signs_bodies());
     }
 
     #[test]

@@ -25,21 +25,22 @@ pub struct Key {
     pub weight: u32,
     /// Model names as callers write them to the model id on the wire.
     pub aliases: NameTable<Arc<str>>,
-    /// Set where the address is part of the key (ollama, sgl, vllm).
-    pub endpoint: Option<KeyEndpoint>,
+    /// Its addresses where they are part of the key (ollama, cloud providers), one for each root of
+    /// the provider's services; empty where they are the provider's own.
+    pub endpoints: Vec<Option<KeyEndpoint>>,
 }
 
 /// How requests with a key authenticate.
 #[derive(Clone, Debug)]
 pub enum KeyAuth {
-    /// The same header line each time, with its CRLF; empty for a key without a value.
+    /// The same header lines each time, with their CRLF; empty for a key without a value.
     Line(Secret),
     /// Header lines made for each request.
     Signer(Arc<dyn Sign>),
 }
 
 impl KeyAuth {
-    /// The fixed line; empty where requests are signed one by one.
+    /// The fixed lines; empty where requests are signed one by one.
     pub fn line(&self) -> &str {
         match self {
             Self::Line(line) => line.expose(),
@@ -58,6 +59,11 @@ pub struct KeyEndpoint {
 }
 
 impl Key {
+    /// Its own address for services of one root.
+    pub fn endpoint(&self, root: usize) -> Option<&KeyEndpoint> {
+        self.endpoints.get(root)?.as_ref()
+    }
+
     /// The model id on the wire for the model name the caller used.
     pub fn alias<'a>(&'a self, model: &str) -> Option<&'a Arc<str>> {
         self.aliases.get(model)
@@ -131,7 +137,11 @@ fn listed_by<'k>(
 impl KeyTable {
     /// Whether requests with some key are signed over their whole body.
     pub fn signs_bodies(&self) -> bool {
-        self.keys.iter().any(|key| matches!(key.auth, KeyAuth::Signer(_)))
+        let covers_body = |auth: &KeyAuth| match auth {
+            KeyAuth::Signer(signer) => signer.covers_body(),
+            KeyAuth::Line(_) => false,
+        };
+        self.keys.iter().any(|key| covers_body(&key.auth))
     }
 }
 
@@ -225,6 +235,15 @@ impl ModelFilter {
         !self.denied.as_ref().is_none_or(is_named) && self.allowed.as_ref().is_none_or(is_named)
     }
 
+    /// Gives the right to one model away to another filter, if there is that right.
+    pub(crate) fn split_off(&mut self, model: &str) -> Option<Self> {
+        if !self.allows(Some(model)) {
+            return None;
+        }
+        self.denied.get_or_insert_default().push(model.to_owned());
+        Some(Self { allowed: Some(vec![model.to_owned()]), denied: Some(Vec::new()) })
+    }
+
     fn named(&self) -> impl Iterator<Item = &str> {
         self.allowed.iter().chain(&self.denied).flatten().map(String::as_str)
     }
@@ -240,7 +259,7 @@ mod tests {
             auth: KeyAuth::Line(Secret::default()),
             weight,
             aliases: NameTable::default(),
-            endpoint: None,
+            endpoints: Vec::new(),
         }
     }
 

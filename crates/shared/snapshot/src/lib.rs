@@ -16,6 +16,7 @@ mod keys;
 mod models;
 mod names;
 mod path;
+mod roots;
 mod sign;
 mod upstream;
 mod virtual_keys;
@@ -27,16 +28,16 @@ use crate::virtual_keys::VirtualKeys;
 
 pub use build::Builder;
 pub use client::Client;
-pub use config::{RequiredHeader, RequiredValue, Secret};
+pub use config::{Login, RequiredHeader, RequiredValue, Secret};
 pub use cors::{Allowed, Cors};
 pub use endpoint::{Address, Endpoint, ProxyHop, ProxyKind, Resolved, Tls};
 pub use header_filter::{HeaderFilter, is_never_forwarded};
 pub use keys::{Key, KeyAuth, KeyEndpoint, KeyLabel, KeyTable, Pool};
 pub use names::NameTable;
 pub use path::Path;
-pub use sign::{Sign, Unsigned};
+pub use sign::{Sign, Signers, Unsigned};
 pub use upstream::{
-    Destination, HeaderLine, KeyHeader, Retry, Service, Services, Upstream, Variant,
+    Destination, HeaderLine, KeyHeader, ModelList, Retry, Service, Services, Upstream, Variant,
 };
 pub use virtual_keys::VirtualKey;
 

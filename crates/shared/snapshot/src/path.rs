@@ -38,6 +38,11 @@ impl Path {
         Self { before: before.into(), model: Some(ModelPlace { encoded, after: after.into() }) }
     }
 
+    /// Whether the model stands in it.
+    pub fn has_model(&self) -> bool {
+        self.model.is_some()
+    }
+
     /// Hands the pieces of the path for `model` to `push`.
     pub fn write(&self, model: &str, push: &mut impl FnMut(&str)) {
         push(&self.before);

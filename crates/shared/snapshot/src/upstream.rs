@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dialect::{Dialect, OpenAiTarget, Operation};
 use meter::Gate;
-use provider::BodyRules;
+use provider::{BodyRules, Listing};
 
 use crate::{Endpoint, Key, KeyTable, Path};
 
@@ -18,6 +18,8 @@ pub struct Upstream {
     pub services: Services,
     /// Models that are asked for in another way; the first that fits counts.
     pub variants: Vec<Variant>,
+    /// Where its list of models is, if it has one that may be asked for.
+    pub list: Option<ModelList>,
     /// Where to connect to; `None` when every key brings its own address.
     pub endpoint: Option<Arc<Endpoint>>,
     /// Path in front of every operation's at that address, without a slash at the end.
@@ -77,6 +79,21 @@ pub struct Service {
     pub body: &'static BodyRules,
     /// Set when `request_path_overrides` names a full URL.
     pub endpoint: Option<Arc<Endpoint>>,
+    /// Which of a key's addresses it is served at; 0 is the provider's own as well.
+    pub root: usize,
+}
+
+/// Where a provider lists its models.
+#[derive(Debug)]
+pub struct ModelList {
+    /// Path below the base path; the whole path where `endpoint` is set.
+    pub path: Path,
+    /// Set when `request_path_overrides` names a full URL.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// Which of a key's addresses it is at; 0 is the provider's own as well.
+    pub root: usize,
+    /// How it is written.
+    pub shape: Listing,
 }
 
 /// Where a request goes. `base_path` followed by `path` is the whole path.
@@ -158,14 +175,33 @@ impl Upstream {
         service: &'s Service,
         key: Option<&'s Key>,
     ) -> Option<Destination<'s>> {
-        let path = &service.path;
-        if let Some(endpoint) = &service.endpoint {
+        self.locate(&service.path, service.endpoint.as_ref(), service.root, key)
+    }
+
+    /// The same for its list of models.
+    pub fn list_destination<'s>(
+        &'s self,
+        list: &'s ModelList,
+        key: Option<&'s Key>,
+    ) -> Option<Destination<'s>> {
+        self.locate(&list.path, list.endpoint.as_ref(), list.root, key)
+    }
+
+    fn locate<'s>(
+        &'s self,
+        path: &'s Path,
+        given: Option<&'s Arc<Endpoint>>,
+        root: usize,
+        key: Option<&'s Key>,
+    ) -> Option<Destination<'s>> {
+        if let Some(endpoint) = given {
             return Some(Destination { endpoint, base_path: "", path });
         }
-        if let Some(own) = key.and_then(|key| key.endpoint.as_ref()) {
+        if let Some(own) = key.and_then(|key| key.endpoint(root)) {
             return Some(Destination { endpoint: &own.endpoint, base_path: &own.base_path, path });
         }
-        let endpoint = self.endpoint.as_ref()?;
+        // Other roots are made of what keys say.
+        let endpoint = self.endpoint.as_ref().filter(|_| root == 0)?;
         Some(Destination { endpoint, base_path: &self.base_path, path })
     }
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{is_type, signature};
+use super::is_type;
 use crate::mock::refusal::Refusal;
+use crate::mock::signature::signature;
 
 type Checked = Result<(), Refusal>;
 
@@ -55,7 +56,7 @@ const FIELDS: [&str; 23] = [
 
 /// What is asked of the mock at this shape.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Purpose {
+pub(super) enum Purpose {
     /// A reply, which needs `max_tokens`.
     Reply,
     /// A token count.
@@ -63,7 +64,7 @@ pub(crate) enum Purpose {
 }
 
 /// Checks a whole request; `strict` refuses undocumented fields too.
-pub(crate) fn check(request: &Value, purpose: Purpose, strict: bool) -> Checked {
+pub(super) fn check(request: &Value, purpose: Purpose, strict: bool) -> Checked {
     let fields = request.as_object().ok_or_else(|| {
         Refusal::invalid("Input should be a valid dictionary or object to extract fields from")
     })?;

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::signature;
 use crate::mock::answer::{Answer, Finish, Size};
 use crate::mock::fault::Tokens;
 use crate::mock::limits::SMALL_PIECES_MAX;
-use crate::mock::reply::named_event;
+use crate::mock::signature::signature;
 use crate::mock::text::pieces;
 
 /// An answer on its way into Anthropic's shape.
@@ -30,18 +29,18 @@ impl Message<'_> {
     }
 
     /// Every event of the stream.
-    pub(super) fn events(&self, size: &Size) -> Vec<Vec<u8>> {
+    pub(super) fn events(&self, size: &Size) -> Vec<Value> {
         let mut start = self.envelope();
         if let Some(tokens) = self.answer.usage {
             start["usage"] = usage(tokens, 1);
         }
         let mut events = Vec::with_capacity(size.chunks + 8);
-        events.push(named_event(&json!({"type": "message_start", "message": start})));
+        events.push(json!({"type": "message_start", "message": start}));
         for (index, block) in self.blocks().iter().enumerate() {
             block.push_events(&mut events, index, size);
         }
-        events.push(named_event(&self.message_delta()));
-        events.push(named_event(&json!({"type": "message_stop"})));
+        events.push(self.message_delta());
+        events.push(json!({"type": "message_stop"}));
         events
     }
 
@@ -120,21 +119,21 @@ impl Block {
         }
     }
 
-    fn push_events(&self, events: &mut Vec<Vec<u8>>, index: usize, size: &Size) {
+    fn push_events(&self, events: &mut Vec<Value>, index: usize, size: &Size) {
         let start = json!({
             "type": "content_block_start",
             "index": index,
             "content_block": self.empty(),
         });
-        events.push(named_event(&start));
+        events.push(start);
         if index == 0 {
-            events.push(named_event(&json!({"type": "ping"})));
+            events.push(json!({"type": "ping"}));
         }
         for delta in self.deltas(size) {
             let event = json!({"type": "content_block_delta", "index": index, "delta": delta});
-            events.push(named_event(&event));
+            events.push(event);
         }
-        events.push(named_event(&json!({"type": "content_block_stop", "index": index})));
+        events.push(json!({"type": "content_block_stop", "index": index}));
     }
 
     fn empty(&self) -> Value {

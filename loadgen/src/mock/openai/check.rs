@@ -55,7 +55,7 @@ const FIELDS: [&str; 37] = [
 ];
 
 /// Checks a whole request; `strict` refuses undocumented fields too.
-pub(crate) fn check(request: &Value, strict: bool) -> Checked {
+pub(super) fn check(request: &Value, strict: bool) -> Checked {
     let fields = request.as_object().ok_or_else(|| {
         Refusal::invalid("We expected the JSON body of your request to be an object.")
     })?;
@@ -255,7 +255,12 @@ fn check_numbers(fields: &Map<String, Value>) -> Checked {
     check_integer(fields, "n", CHOICES_MAX)
 }
 
-fn check_decimal(fields: &Map<String, Value>, name: &str, least: f64, most: f64) -> Checked {
+pub(super) fn check_decimal(
+    fields: &Map<String, Value>,
+    name: &str,
+    least: f64,
+    most: f64,
+) -> Checked {
     let Some(value) = present(fields, name) else { return Ok(()) };
     let number = value.as_f64().ok_or_else(|| wrong_type(name, "a decimal", value))?;
     if (least..=most).contains(&number) {
@@ -365,7 +370,7 @@ fn check_tool(tool: &Value, path: &str) -> Checked {
     }
 }
 
-fn is_tool_name(name: &str) -> bool {
+pub(super) fn is_tool_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=64).contains(&name.len()) && name.bytes().all(is_allowed)
 }
@@ -436,17 +441,17 @@ fn check_value(value: &str, path: &str, values: &[&str]) -> Checked {
 }
 
 /// A field that is there and not null; null is OpenAI's way to leave a field out.
-fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub(super) fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields.get(name).filter(|value| !value.is_null())
 }
 
-fn missing(path: &str) -> Refusal {
+pub(super) fn missing(path: &str) -> Refusal {
     Refusal::invalid(format!("Missing required parameter: '{path}'."))
         .param(path)
         .code("missing_required_parameter")
 }
 
-fn wrong_type(path: &str, expected: &str, found: &Value) -> Refusal {
+pub(super) fn wrong_type(path: &str, expected: &str, found: &Value) -> Refusal {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

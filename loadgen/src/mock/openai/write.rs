@@ -180,7 +180,7 @@ fn finish_reason(finish: &Finish) -> &'static str {
     }
 }
 
-fn usage(tokens: Tokens) -> Value {
+pub(super) fn usage(tokens: Tokens) -> Value {
     json!({
         "prompt_tokens": tokens.prompt,
         "completion_tokens": tokens.completion,

@@ -23,7 +23,8 @@ fn whole(line: &str) -> Vec<Step> {
 }
 
 fn stream(line: &str, manner: Manner) -> Vec<Step> {
-    plan_with(Reply::events(vec![b"1".to_vec(), b"2".to_vec(), b"3".to_vec()]), line, manner)
+    let events = vec![b"1".to_vec(), b"2".to_vec(), b"3".to_vec()];
+    plan_with(Reply::events(events, |_, _| Vec::new()), line, manner)
 }
 
 fn plan_with(reply: Reply, line: &str, manner: Manner) -> Vec<Step> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use seam::{Published, Seam};
 use serde_json::Value;
 
-use crate::{ConfigFile, Handle, Settings, Socket, Supervisor};
+use crate::{ConfigFile, Credentials, Handle, Settings, Socket, Supervisor};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -61,6 +61,7 @@ impl Running {
             file,
             first,
             builder,
+            credentials: Credentials::new(),
             telemetry: telemetry::Settings::default(),
             drain: PATIENCE,
             signals: false,

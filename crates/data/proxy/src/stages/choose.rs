@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use dialect::Operation;
 use snapshot::{Key, Pool, Snapshot, Upstream};
 
-use crate::caller::Pin;
+use crate::caller::{CallerHeaders, Pin};
 use crate::limits::FALLBACKS_MAX;
 use crate::reject::{Kind, Reject};
-use crate::routes::Family;
+use crate::routes::{BareModel, Family};
 
 /// A provider and the model to ask it for.
 #[derive(Debug)]
@@ -40,10 +40,26 @@ impl<'r> Targets<'r> {
     }
 }
 
+/// What decides about model names that come without a provider. It is only looked at when one does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bare<'r> {
+    pub(crate) family: Family,
+    pub(crate) headers: &'r CallerHeaders,
+    /// The head that `headers` was read from.
+    pub(crate) bytes: &'r [u8],
+}
+
+impl<'r> Bare<'r> {
+    fn model(self) -> BareModel<'r> {
+        let user_agent = self.headers.user_agent.value(self.bytes);
+        self.family.bare_model(user_agent, self.headers.model_provider.text(self.bytes))
+    }
+}
+
 /// Who is to be asked for `model`, and for what after that.
 pub(crate) fn targets<'r>(
     snapshot: &'r Snapshot,
-    family: Family,
+    bare: Bare<'_>,
     model: &'r str,
     fallbacks: &'r [String],
     operation: Operation,
@@ -56,13 +72,18 @@ pub(crate) fn targets<'r>(
         (Some(provider), model) => {
             Targets { primary: named(snapshot, provider, model.into()), fallbacks: Vec::new() }
         }
-        (None, model) => resolve(snapshot, family, model, operation, fallbacks)?,
+        (None, model) => match bare.model() {
+            BareModel::Listed(hint) => resolve(snapshot, hint, model, operation, fallbacks)?,
+            BareModel::Always(provider) => {
+                Targets { primary: named(snapshot, provider, model.into()), fallbacks: Vec::new() }
+            }
+        },
     };
     for fallback in fallbacks {
         let target = match snapshot.split_model(fallback) {
             (_, "") => None,
             (Some(provider), model) => Some(named(snapshot, provider, model.into())),
-            (None, bare) if family.is_drop_in() => inheriting(&targets.primary, bare),
+            (None, name) if bare.family.is_drop_in() => inheriting(&targets.primary, name),
             (None, _) => None,
         };
         targets.fallbacks.extend(target);
@@ -86,11 +107,11 @@ fn inheriting<'r>(primary: &Target<'r>, model: &'r str) -> Option<Target<'r>> {
     Some(Target { upstream: Ok(upstream), model: model.into(), routing_engine: "core" })
 }
 
-/// Finds the providers of a bare model name: the route's own first, else by name; the others
+/// Finds the providers of a bare model name: the one of `hint` first, else by name; the others
 /// become fallbacks where the request brought none.
 fn resolve<'r>(
     snapshot: &'r Snapshot,
-    family: Family,
+    hint: Option<&str>,
     model: &'r str,
     operation: Operation,
     fallbacks: &[String],
@@ -99,7 +120,6 @@ fn resolve<'r>(
         .resolve(model)
         .map(|upstream| &**upstream)
         .filter(|upstream| upstream.service(operation, model).is_some());
-    let hint = family.provider_hint();
     let is_own = |upstream: &&Upstream| Some(&*upstream.name) == hint;
     let own = candidates.clone().find(is_own);
     let others = candidates.filter(|upstream| !is_own(upstream));

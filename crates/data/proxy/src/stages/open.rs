@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use dialect::{Dialect, EventClass, Notes, ReplyOptions, Usage, UsageReader};
 use http::Method;
 use net::{Buffer, Connection, now};
-use wire::{BodyReader, ResponseHead, SseReader};
+use wire::{BodyReader, Event, ResponseHead};
 
+use super::events::{self, Events};
 use super::read::{make_room, memory_spent};
 use super::send::{Answering, broken};
 use super::watch::Watch;
@@ -65,7 +66,7 @@ pub(crate) struct Stream {
     /// Payload received so far.
     pub(crate) held: Buffer,
     /// Has read `held`.
-    pub(crate) reader: SseReader,
+    pub(crate) reader: Events,
     pub(crate) watch: Watch,
     /// Set when the stream has to be translated.
     pub(crate) notes: Option<Notes>,
@@ -110,13 +111,14 @@ pub(crate) fn open<'a>(
         }
         let input = answering.upstream.connection.input();
         let content_type = head.header(input, "content-type").unwrap_or_default();
-        let is_stream = has_type(content_type, "text/event-stream");
+        let events = events::framing(content_type).map(Events::new);
         if has_type(content_type, "text/html") {
             return Err(Reject::new(Kind::BadReply, "HTML response received from provider"));
         }
         let coding = content_coding(head, input)?;
-        if is_stream {
-            let stream = start_stream(client, answering, head, body, coding, expectation);
+        if let Some(events) = events {
+            let start = Start::new(events, &expectation);
+            let stream = start_stream(client, answering, head, body, coding, start, expectation);
             return Box::pin(stream).await;
         }
         if expectation.notes.is_some() || coding.is_some() || expectation.shows_raw {
@@ -356,13 +358,13 @@ async fn start_stream(
     head: &ResponseHead,
     mut body: BodyReader,
     coding: Option<Coding>,
+    mut start: Start,
     expectation: Expectation<'_>,
 ) -> Result<Reply, Reject> {
     let connection = &mut answering.upstream.connection;
     // We ask for no compression. A provider that compresses a stream all the same is read to its
     // end first.
     let mut encoded = Buffer::unallocated();
-    let mut start = Start::new(&expectation);
     let mut taken = head.len();
     let has_ended = loop {
         let rest = connection.input().get(taken..).unwrap_or_default();
@@ -413,18 +415,18 @@ struct Start {
     dialect: Dialect,
     may_retry: bool,
     held: Buffer,
-    reader: SseReader,
+    reader: Events,
     watch: Watch,
     events: usize,
 }
 
 impl Start {
-    fn new(expectation: &Expectation<'_>) -> Self {
+    fn new(reader: Events, expectation: &Expectation<'_>) -> Self {
         Self {
             dialect: expectation.dialect,
             may_retry: expectation.may_retry,
             held: Buffer::new(),
-            reader: SseReader::new(),
+            reader,
             watch: Watch::new(expectation.dialect, expectation.began),
             events: 0,
         }
@@ -436,11 +438,11 @@ impl Start {
         self.held.extend_from_slice(payload);
         let mut is_open = false;
         let mut rest = payload;
-        while let Some(event) = self.reader.next(&mut rest).map_err(|error| too_large(&error))? {
+        while let Some(event) = self.reader.next(&mut rest)? {
             self.events += 1;
             match self.watch.note(&event) {
                 EventClass::Error if !is_open => {
-                    return Err(first_event_error(self.dialect, event.data));
+                    return Err(first_event_error(self.dialect, &event));
                 }
                 EventClass::StartUp if self.may_retry => {}
                 EventClass::Error | EventClass::StartUp | EventClass::Output | EventClass::Done => {
@@ -467,7 +469,7 @@ impl Start {
         let dialect = self.dialect;
         match self.reader.finish() {
             Some(event) if self.events == 0 && self.watch.note(&event) == EventClass::Error => {
-                Err(first_event_error(dialect, event.data))
+                Err(first_event_error(dialect, &event))
             }
             _ => Ok(()),
         }
@@ -476,11 +478,11 @@ impl Start {
 
 /// Status of an error that came as the first event under status 200.
 #[cold]
-fn first_event_error(dialect: Dialect, data: &[u8]) -> Reject {
-    let status = dialect::read_stream_error(dialect, data).status;
+fn first_event_error(dialect: Dialect, event: &Event<'_>) -> Reject {
+    let status = dialect::read_stream_error(dialect, event.event, event.data).status;
     let reply = ProviderError {
         dialect,
-        body: data.to_vec(),
+        body: event.data.to_vec(),
         header_lines: Vec::new(),
         retry_after_ms: None,
     };
@@ -491,11 +493,6 @@ fn first_event_error(dialect: Dialect, data: &[u8]) -> Reject {
 #[cold]
 fn bad_framing(error: &wire::BodyError) -> Reject {
     Reject::new(Kind::ConnectionFailed, format!("the provider's reply is broken: {error}"))
-}
-
-#[cold]
-fn too_large(error: &wire::SseError) -> Reject {
-    Reject::new(Kind::BadReply, format!("the provider's stream cannot be read: {error}"))
 }
 
 #[cold]

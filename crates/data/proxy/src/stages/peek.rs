@@ -77,9 +77,7 @@ fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &dialect::Member) -> Resu
         b"model" if ask.model_at.is_some() => Err(twice("model")),
         b"model" => {
             ask.model = string(value).ok_or_else(|| wrong_type("model", "a string"))?;
-            if ask.model.len() > MODEL_BYTES_MAX {
-                return Err(too_long());
-            }
+            check_model_length(&ask.model)?;
             ask.model_at = Some(member.value.clone());
             Ok(())
         }
@@ -102,6 +100,11 @@ fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &dialect::Member) -> Resu
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a model name that is too long to become a label.
+pub(crate) fn check_model_length(model: &str) -> Result<(), Reject> {
+    if model.len() > MODEL_BYTES_MAX { Err(too_long()) } else { Ok(()) }
 }
 
 /// A key that is written with escapes, without them.

@@ -1,6 +1,8 @@
 //! Stage 8: target and ask → the bytes of the outbound request. Same dialect: the caller's body with
 //! a few edits; another dialect: read → canonical → write.
 
+mod betas;
+mod billing;
 mod body_rules;
 
 use std::borrow::Cow;
@@ -19,6 +21,9 @@ use crate::reject::{Kind, Reject};
 /// Output limit written for Anthropic where the caller set none: the API demands one.
 const MAX_TOKENS_DEFAULT: u32 = 4096;
 
+/// What stands in the body only where a cloud keeps the model in the path; elsewhere it is refused.
+const CLOUD_MEMBERS: &[&[u8]] = &[b"anthropic_version", b"anthropic_beta"];
+
 /// What the caller sent, as far as an attempt needs it.
 pub(crate) struct Source<'r> {
     pub(crate) bytes: &'r [u8],
@@ -29,6 +34,8 @@ pub(crate) struct Source<'r> {
     pub(crate) body: &'r [u8],
     pub(crate) members: &'r [Member],
     pub(crate) model_at: Option<Range<usize>>,
+    /// The caller names the model in the path.
+    pub(crate) has_model_in_path: bool,
     pub(crate) is_streaming: bool,
     /// `Some(n)`: `body` is only the beginning, the whole has `n` bytes.
     pub(crate) total_bytes: Option<u64>,
@@ -41,6 +48,8 @@ pub(crate) struct Attempt<'r> {
     pub(crate) key: Option<&'r Key>,
     /// The header line of the caller's own key, which takes the place of `key`.
     pub(crate) direct_key: Option<&'r str>,
+    /// That line is a subscription's: the provider sees the request as if it came straight to it.
+    pub(crate) is_subscription: bool,
     /// The model id on the wire.
     pub(crate) model: &'r str,
 }
@@ -118,25 +127,41 @@ impl Body<'_> {
 
 /// Notes the edits of a body that stays in its dialect.
 fn splice(source: &Source<'_>, attempt: &Attempt<'_>, body: &Body<'_>, edits: &mut Edits) {
-    match &source.model_at {
-        Some(at) if !is_already(source.body, at, attempt.model) => {
-            edits.replace_string(at.clone(), attempt.model);
-        }
-        _ => {}
-    }
+    name_model(source, attempt, edits);
     if source.total_bytes.is_some() {
         // Of a body that streams through only what has been read can be edited.
         return;
     }
-    let is_fallbacks = |member: &Member| body.text.get(member.key.clone()) == Some(b"fallbacks");
-    for (index, _) in body.members.iter().enumerate().filter(|(_, member)| is_fallbacks(member)) {
+    let leaves_cloud = source.has_model_in_path && !attempt.service.path.has_model();
+    let is_meant_for_gateway = |member: &Member| match body.text.get(member.key.clone()) {
+        Some(b"fallbacks") => true,
+        Some(key) if leaves_cloud => CLOUD_MEMBERS.contains(&key),
+        _ => false,
+    };
+    let members = body.members.iter().enumerate();
+    for (index, _) in members.filter(|(_, member)| is_meant_for_gateway(member)) {
         edits.remove(index);
     }
-    if source.is_streaming && attempt.service.dialect == Dialect::OpenAiChat {
+    let may_ask = !attempt.service.body.drops.contains(&STREAM_OPTIONS);
+    if source.is_streaming && attempt.service.dialect == Dialect::OpenAiChat && may_ask {
         ask_for_usage(body, edits);
     }
     body_rules::apply(attempt.service.body, attempt.model, body.text, body.members, edits);
     force_store_off(attempt, body, edits);
+}
+
+/// The body names the model as the provider knows it, unless model and path belong together.
+fn name_model(source: &Source<'_>, attempt: &Attempt<'_>, edits: &mut Edits) {
+    match &source.model_at {
+        _ if source.has_model_in_path && attempt.service.path.has_model() => {}
+        Some(at) if is_already(source.body, at, attempt.model) => {}
+        Some(at) => edits.replace_string(at.clone(), attempt.model),
+        None => {
+            let mut quoted = Vec::with_capacity(attempt.model.len() + 2);
+            crate::json::write_string(attempt.model, &mut |piece| quoted.extend_from_slice(piece));
+            edits.add("model", &quoted);
+        }
+    }
 }
 
 fn is_already(body: &[u8], at: &Range<usize>, model: &str) -> bool {
@@ -144,11 +169,14 @@ fn is_already(body: &[u8], at: &Range<usize>, model: &str) -> bool {
     quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")) == Some(model.as_bytes())
 }
 
+/// Member of a request that asks a stream for its usage.
+const STREAM_OPTIONS: &str = "stream_options";
+
 /// A stream's usage is only counted when it is asked for: `stream_options.include_usage` is forced.
 fn ask_for_usage(body: &Body<'_>, edits: &mut Edits) {
     const WANTED: &str = r#"{"include_usage":true}"#;
-    let Some((_, member)) = body.find("stream_options") else {
-        return edits.add("stream_options", WANTED.as_bytes());
+    let Some((_, member)) = body.find(STREAM_OPTIONS) else {
+        return edits.add(STREAM_OPTIONS, WANTED.as_bytes());
     };
     let options = body.text.get(member.value.clone()).unwrap_or_default();
     let mut inner = Vec::new();
@@ -174,7 +202,8 @@ fn ask_for_usage(body: &Body<'_>, edits: &mut Edits) {
 }
 
 fn force_store_off(attempt: &Attempt<'_>, body: &Body<'_>, edits: &mut Edits) {
-    if !attempt.upstream.disable_store || attempt.service.dialect != Dialect::OpenAiChat {
+    let keeps = matches!(attempt.service.dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+    if !attempt.upstream.disable_store || !keeps {
         return;
     }
     match body.find("store") {
@@ -195,8 +224,13 @@ fn translate(
         openai: attempt.upstream.openai,
         ..RequestOptions::new(attempt.model)
     };
-    let mut text = Vec::with_capacity(source.body.len() + source.body.len() / 4 + 256);
-    dialect::translate_request(source.dialect, target, source.body, &options, &mut text)
+    let is_messages = source.dialect == Dialect::AnthropicMessages;
+    let body = match is_messages && source.headers.is_claude_code(source.bytes) {
+        true => billing::without_block(&Body { text: source.body, members: source.members }),
+        false => Cow::Borrowed(source.body),
+    };
+    let mut text = Vec::with_capacity(body.len() + body.len() / 4 + 256);
+    dialect::translate_request(source.dialect, target, &body, &options, &mut text)
         .map(|notes| (text, notes))
         .map_err(|error| {
             let kind = if error.is_inexpressible() { Kind::Inexpressible } else { Kind::Malformed };
@@ -258,7 +292,7 @@ fn sign(
     let mut lines = Vec::new();
     signer.sign(&unsigned, &mut lines).map(|()| lines).map_err(|why| {
         let message = format!("provider {}: no credentials: {why}", attempt.upstream.name);
-        Reject::new(Kind::NoKey, message)
+        Reject::new(Kind::CredentialsExhausted, message)
     })
 }
 
@@ -275,6 +309,12 @@ fn write_head(
     out.extend_from_slice(b"POST ");
     out.extend_from_slice(destination.base_path.as_bytes());
     destination.path.write(attempt.model, &mut |piece| out.extend_from_slice(piece.as_bytes()));
+    if attempt.is_subscription
+        && let Some(query) = source.head.query(source.bytes)
+    {
+        out.extend_from_slice(b"?");
+        out.extend_from_slice(query.as_bytes());
+    }
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     out.extend_from_slice(destination.endpoint.authority.as_bytes());
     out.extend_from_slice(b"\r\ncontent-type: application/json\r\n");
@@ -303,16 +343,17 @@ fn write_head(
 }
 
 /// The caller's headers that travel to the provider: `x-bf-eh-<name>`, allow-listed ones, and
-/// Anthropic's own where the dialect stays Anthropic's.
+/// Anthropic's own where the dialect stays Anthropic's; with a subscription all there are.
 fn forwarded_headers<'r>(
     source: &Source<'r>,
     attempt: &Attempt<'_>,
-) -> Vec<(Cow<'r, str>, &'r [u8])> {
+) -> Vec<(Cow<'r, str>, Cow<'r, [u8]>)> {
     let filter = source.header_filter;
     let keeps_anthropic = source.headers.has_anthropic
         && source.dialect == Dialect::AnthropicMessages
         && attempt.service.dialect == Dialect::AnthropicMessages;
-    if !source.headers.has_forwarded && filter.forwards_nothing() && !keeps_anthropic {
+    let is_relevant = source.headers.has_forwarded || keeps_anthropic || attempt.is_subscription;
+    if !is_relevant && filter.forwards_nothing() {
         return Vec::new();
     }
     let mut forwarded = Vec::new();
@@ -320,15 +361,35 @@ fn forwarded_headers<'r>(
         let name = lower(name);
         if let Some(inner) = name.strip_prefix("x-bf-eh-") {
             if !inner.is_empty() && filter.permits(inner) {
-                forwarded.push((Cow::Owned(inner.to_owned()), value));
+                forwarded.push((Cow::Owned(inner.to_owned()), value.into()));
             }
-        } else if filter.forwards(&name)
-            || (keeps_anthropic && name.starts_with("anthropic-") && filter.permits(&name))
+        } else if filter.forwards(&name) {
+            forwarded.push((name, value.into()));
+        } else if keeps_anthropic && name == "anthropic-beta" && filter.permits(&name) {
+            let betas = betas::taken_by(&attempt.upstream.name, value);
+            forwarded.extend((!betas.is_empty()).then_some((name, betas)));
+        } else if keeps_anthropic && name.starts_with("anthropic-") && filter.permits(&name)
+            || attempt.is_subscription && is_straight(&name)
         {
-            forwarded.push((name, value));
+            forwarded.push((name, value.into()));
         }
     }
     forwarded
+}
+
+/// Whether a header of a client that believes itself in front of the provider is for the provider:
+/// not the gateway's own, no credential, nothing that the gateway writes itself or that belongs to
+/// the connection.
+fn is_straight(name: &str) -> bool {
+    const WRITTEN: &[&str] = &["host", "content-type", "content-length", "content-encoding"];
+    // Replies are read on the way.
+    const UNWANTED: &[&str] = &["accept-encoding", "expect", "authorization"];
+    !name.starts_with("x-bf-")
+        && !name.starts_with("x-forwarded-")
+        && !snapshot::is_never_forwarded(name)
+        && !crate::control::is_hop_by_hop(name.as_bytes())
+        && !WRITTEN.contains(&name)
+        && !UNWANTED.contains(&name)
 }
 
 fn lower(name: &[u8]) -> Cow<'_, str> {

@@ -1,5 +1,6 @@
 //! Stage 11: reply → caller. Each piece leaves as it comes; usage is read on the way.
 
+mod list;
 mod output;
 mod stream;
 mod unary;
@@ -19,7 +20,7 @@ use crate::inject::Injector;
 use crate::limits::WRITE_PIECE_BYTES;
 use crate::reject::{Kind, Reject};
 use crate::reply_head::{Framing, ReplyContext, push_forwardable, push_header};
-use crate::routes::Family;
+use crate::routes::{Family, Tells};
 
 /// What a reply needs besides itself.
 pub(crate) struct Manners<'r> {
@@ -35,6 +36,8 @@ pub(crate) struct Manners<'r> {
     pub(crate) number: u64,
     /// The provider tells the usage of its streams only because the gateway asks for it.
     pub(crate) hides_usage: bool,
+    /// The caller wants the events of a stream as the elements of a JSON array.
+    pub(crate) lists_events: bool,
 }
 
 impl Manners<'_> {
@@ -151,7 +154,7 @@ async fn send_ready(
     manners: &Manners<'_>,
 ) -> Relayed {
     let is_translated = manners.upstream_dialect != manners.caller_dialect;
-    let raw = ready.raw.as_deref().filter(|_| manners.family != Family::Anthropic);
+    let raw = ready.raw.as_deref().filter(|_| manners.family.habits().tells != Tells::Never);
     let extra_fields = additions.extra_fields.or_else(|| {
         // Raw bodies are shown on routes that otherwise tell nothing.
         manners.routed.as_ref().filter(|_| raw.is_some()).map(ExtraFields::new)
@@ -244,14 +247,19 @@ enum Look {
 }
 
 impl Relay<'_> {
-    /// Writes the reply's head to the output; the provider's is done with.
-    fn begin(&mut self, framing: Framing, extra_lines: &[u8]) {
+    /// Writes the reply's head to the output; the provider's is done with. `own_type` says what the
+    /// body is where it is not the provider's.
+    fn begin(&mut self, framing: Framing, own_type: Option<&[u8]>, extra_lines: &[u8]) {
         let connection = &mut self.passing.answering.upstream.connection;
         let input = connection.input();
         let out = &mut self.output.framed.bytes;
         self.context.begin(self.head.status(), out);
-        let content_type = self.head.header(input, "content-type").unwrap_or(b"application/json");
-        push_header(out, "content-type", content_type);
+        if let Some(lines) = own_type {
+            out.extend_from_slice(lines);
+        } else {
+            let content_type = self.head.header(input, "content-type");
+            push_header(out, "content-type", content_type.unwrap_or(b"application/json"));
+        }
         out.extend_from_slice(extra_lines);
         push_forwardable(self.head, input, out);
         let header_lines = std::mem::replace(&mut self.header_lines, Buffer::unallocated());

@@ -1,11 +1,13 @@
 //! Reading content blocks.
 
+use super::server_tool::{read_call, read_result};
 use crate::canonical::{
-    Arguments, Citation, Part, PartKind, Reasoning, Source, ToolCall, ToolResult,
+    Arguments, Citation, Part, PartKind, Place, PlaceUnit, Reasoning, Source, ToolCall, ToolResult,
 };
 use crate::error::{Error, What};
 use crate::fields;
 use crate::json::{Raw, Text};
+use crate::signature::unmark;
 
 /// Reads an array of blocks.
 pub(super) fn read_blocks<'a>(name: &str, blocks: Raw<'a>) -> Result<Vec<Part<'a>>, Error> {
@@ -37,7 +39,10 @@ pub(super) fn read_block<'a>(position: usize, block: Raw<'a>) -> Result<Part<'a>
         "tool_result" => (read_tool_result(block)?, &["tool_use_id", "content", "is_error"]),
         "thinking" => (PartKind::Reasoning(read_thinking(block)), &["thinking", "signature"]),
         "redacted_thinking" => (PartKind::Reasoning(read_thinking(block)), &["data"]),
-        _ => return Ok(Part { position, ..PartKind::Other(block).into() }),
+        _ => {
+            let kind = read_server_tool(block).unwrap_or(PartKind::Other(block));
+            return Ok(Part { position, raw: Some(block), ..kind.into() });
+        }
     };
     let is_known = |name: &str| name == "type" || name == "cache_control" || known.contains(&name);
     Ok(Part {
@@ -47,6 +52,13 @@ pub(super) fn read_block<'a>(position: usize, block: Raw<'a>) -> Result<Part<'a>
         raw: None,
         position,
     })
+}
+
+/// A block of a tool that the vendor runs itself and others have, too.
+fn read_server_tool<'a>(block: Raw<'a>) -> Option<PartKind<'a>> {
+    let call = || read_call(block, block.member("input")).map(PartKind::ServerCall);
+    let result = || read_result(block).map(PartKind::ServerResult);
+    call().or_else(result)
 }
 
 fn read_text<'a>(block: Raw<'a>) -> Result<PartKind<'a>, Error> {
@@ -59,15 +71,70 @@ fn read_text<'a>(block: Raw<'a>) -> Result<PartKind<'a>, Error> {
 
 /// One citation; only those of web pages and named sources have a URL.
 pub(super) fn read_citation<'a>(citation: Raw<'a>) -> Citation<'a> {
-    let source =
-        || fields::lenient_text(citation, "source").filter(|source| source.plain().contains("://"));
+    let text = |name| fields::lenient_text(citation, name);
+    let source = || text("source").filter(|source| source.plain().contains("://"));
     Citation {
-        url: fields::lenient_text(citation, "url").or_else(source),
-        title: fields::lenient_text(citation, "title"),
+        url: text("url").or_else(source),
+        title: text("title").or_else(|| text("document_title")),
         range: None,
+        quote: text("cited_text").filter(|quote| !quote.is_empty()),
+        place: read_place(citation),
         raw: Some(citation),
     }
 }
+
+fn read_place(citation: Raw<'_>) -> Option<Place> {
+    let kind = fields::lenient_text(citation, "type")?;
+    let form = PLACES.iter().find(|form| kind == *form.kind)?;
+    let count = |name| citation.member(name).and_then(|count| count.as_u64());
+    Some(Place {
+        unit: form.unit,
+        document: count(form.document)?,
+        start: count(form.start)?,
+        end: count(form.end)?,
+    })
+}
+
+/// How a citation spells where its words stand.
+pub(super) struct PlaceForm {
+    pub(super) unit: PlaceUnit,
+    /// The `type` of the citation.
+    pub(super) kind: &'static str,
+    pub(super) document: &'static str,
+    pub(super) start: &'static str,
+    pub(super) end: &'static str,
+}
+
+pub(super) const PLACES: [PlaceForm; 4] = [
+    PlaceForm {
+        unit: PlaceUnit::Characters,
+        kind: "char_location",
+        document: "document_index",
+        start: "start_char_index",
+        end: "end_char_index",
+    },
+    PlaceForm {
+        unit: PlaceUnit::Pages,
+        kind: "page_location",
+        document: "document_index",
+        start: "start_page_number",
+        end: "end_page_number",
+    },
+    PlaceForm {
+        unit: PlaceUnit::Pieces,
+        kind: "content_block_location",
+        document: "document_index",
+        start: "start_block_index",
+        end: "end_block_index",
+    },
+    PlaceForm {
+        unit: PlaceUnit::ResultPieces,
+        kind: "search_result_location",
+        document: "search_result_index",
+        start: "start_block_index",
+        end: "end_block_index",
+    },
+];
 
 fn read_source<'a>(source: Raw<'a>) -> Result<Source<'a>, Error> {
     let fail = |error: Error| error.in_member("source");
@@ -121,13 +188,15 @@ fn read_content<'a>(content: Raw<'a>) -> Result<Vec<Part<'a>>, Error> {
     }
 }
 
-fn read_thinking<'a>(block: Raw<'a>) -> Reasoning<'a> {
+pub(super) fn read_thinking<'a>(block: Raw<'a>) -> Reasoning<'a> {
     let filled =
         |name| fields::lenient_text(block, name).filter(|text: &Text<'_>| !text.is_empty());
-    Reasoning {
+    let mut reasoning = Reasoning {
         text: filled("thinking"),
         signature: filled("signature"),
         data: filled("data"),
         ..Reasoning::default()
-    }
+    };
+    unmark(&mut reasoning);
+    reasoning
 }

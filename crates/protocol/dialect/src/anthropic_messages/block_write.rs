@@ -2,13 +2,21 @@
 
 use std::borrow::Cow;
 
+use super::server_tool::{self, write_call_head, write_result};
 use crate::Dialect;
+use crate::anthropic_messages::block::PLACES;
 use crate::canonical::{
-    Arguments, Citation, Part, PartKind, Reasoning, Source, ToolCall, ToolResult,
+    Citation, Part, PartKind, Place, PlaceUnit, Reasoning, ServerCall, ServerResult, Source,
+    ToolCall, ToolResult,
 };
 use crate::error::{Error, What};
-use crate::json::{Array, Index, Object, Raw, Text};
+use crate::gemini;
+use crate::json::{Array, Object, Raw, Text};
 use crate::options::Notes;
+use crate::signature::mark;
+
+/// Members of documents and search results that Bedrock took over with name and meaning.
+const SHARED: &[&str] = &["citations", "context"];
 
 /// What decides how blocks are written.
 pub(super) struct BlockWriter<'n> {
@@ -16,6 +24,12 @@ pub(super) struct BlockWriter<'n> {
     pub(super) source: Dialect,
     /// Write thinking that carries no proof of origin: fine for callers, refused by the vendor.
     pub(super) unsigned_thinking: bool,
+    /// Write what other vendors' own tools did: fine for callers, refused by the vendor, which knows of no such call.
+    pub(super) foreign_server_tools: bool,
+    /// Characters of the answer's text written, where citations count from its beginning.
+    pub(super) characters: Option<u64>,
+    /// Write citations of web pages without the vendor's own mark: fine for callers, refused by the vendor.
+    pub(super) unmarked_citations: bool,
     pub(super) notes: &'n mut Notes,
 }
 
@@ -29,14 +43,24 @@ impl BlockWriter<'_> {
         match &part.kind {
             PartKind::Text { text, .. } | PartKind::Refusal(text) => !text.is_empty(),
             PartKind::Reasoning(reasoning) => self.takes(reasoning),
+            PartKind::ServerCall(ServerCall { tool, .. })
+            | PartKind::ServerResult(ServerResult { tool, .. }) => {
+                self.is_own() || (self.foreign_server_tools && server_tool::is_known(*tool))
+            }
+            PartKind::Other(raw) => !self.is_left_out(*raw),
             PartKind::Image { .. }
             | PartKind::Document { .. }
             | PartKind::Audio { .. }
+            | PartKind::Video { .. }
             | PartKind::SearchResult { .. }
             | PartKind::ToolCall(_)
-            | PartKind::ToolResult(_)
-            | PartKind::Other(_) => true,
+            | PartKind::ToolResult(_) => true,
         }
+    }
+
+    /// What another vendor's own tools did goes without changing the question.
+    fn is_left_out(&self, raw: Raw<'_>) -> bool {
+        self.source == Dialect::Gemini && gemini::is_about_own_tools(raw)
     }
 
     fn takes(&self, reasoning: &Reasoning<'_>) -> bool {
@@ -56,9 +80,19 @@ impl BlockWriter<'_> {
         blocks: &mut Array<'_>,
     ) -> Result<(), Error> {
         if !self.is_written(part) {
-            if let PartKind::Reasoning(_) = part.kind {
-                self.notes.drop("messages[].reasoning without signature");
+            match part.kind {
+                PartKind::Reasoning(_) => {
+                    self.notes.drop("messages[].reasoning without signature");
+                }
+                PartKind::ServerCall(_) | PartKind::ServerResult(_) | PartKind::Other(_) => {
+                    self.notes.drop("messages[].content[] of vendor tools");
+                }
+                _ => {}
             }
+            return Ok(());
+        }
+        if let Some(raw) = part.raw.filter(|_| self.is_own()) {
+            blocks.raw(raw);
             return Ok(());
         }
         if let PartKind::Other(raw) = part.kind {
@@ -81,12 +115,21 @@ impl BlockWriter<'_> {
             PartKind::ToolCall(call) => write_tool_use(call, &mut block),
             PartKind::ToolResult(result) => self.tool_result(result, &mut block)?,
             PartKind::Reasoning(reasoning) => write_reasoning(reasoning, &mut block),
+            PartKind::ServerCall(call) => {
+                write_call_head(call, &mut block);
+                server_tool::write_input(call, block.key("input"));
+            }
+            PartKind::ServerResult(result) => write_result(result, &mut block),
+            PartKind::Video { .. } => return Err(inexpressible("video_url")),
             PartKind::Audio { .. } | PartKind::Other(_) => {
                 return Err(inexpressible("input_audio"));
             }
         }
-        if self.is_own() {
-            part.rest.iter().for_each(|(name, value)| block.raw(name, *value));
+        let is_own = self.is_own();
+        let is_shared =
+            |name: &str| self.source == Dialect::BedrockConverse && SHARED.contains(&name);
+        for (name, value) in part.rest.iter().filter(|(name, _)| is_own || is_shared(name)) {
+            block.raw(name, *value);
         }
         block.raw_if("cache_control", cache_control);
         Ok(())
@@ -111,16 +154,30 @@ impl BlockWriter<'_> {
     fn text(&mut self, text: &Text<'_>, citations: &[Citation<'_>], block: &mut Object<'_>) {
         block.str("type", "text");
         block.text("text", text);
-        if citations.is_empty() {
+        let start = self.characters.unwrap_or(0);
+        self.characters = self.characters.map(|start| start + text.character_count());
+        let kept: Vec<_> = citations.iter().filter(|citation| self.keeps(citation)).collect();
+        if kept.len() < citations.len() {
+            self.notes.drop("messages[].content[].citations");
+        }
+        if kept.is_empty() {
             return;
         }
         let mut list = block.array("citations");
-        for citation in citations {
+        for citation in kept {
             match citation.raw {
                 Some(raw) if self.is_own() => list.raw(raw),
-                _ => write_citation(citation, &cited(text, citation.range), list.object()),
+                _ => {
+                    write_citation(citation, &cited(text, citation.range, start), list.object());
+                }
             }
         }
+    }
+
+    fn keeps(&self, citation: &Citation<'_>) -> bool {
+        self.is_own()
+            || citation.place.is_some()
+            || (self.unmarked_citations && citation.url.is_some())
     }
 
     fn image(&mut self, source: &Source<'_>, block: &mut Object<'_>) -> Result<(), Error> {
@@ -209,7 +266,7 @@ fn write_plain(text: &Text<'_>, object: &mut Object<'_>) {
 }
 
 /// Documents in base64 must be PDFs here; text goes as text.
-fn plain_document(media_type: &Text<'_>, data: &Text<'_>) -> Option<Text<'static>> {
+pub(crate) fn plain_document(media_type: &Text<'_>, data: &Text<'_>) -> Option<Text<'static>> {
     if !media_type.plain().starts_with("text/") {
         return None;
     }
@@ -244,41 +301,28 @@ pub(super) fn write_tool_use(call: &ToolCall<'_>, block: &mut Object<'_>) {
     block.str("type", "tool_use");
     block.text("id", &sanitize_id(&call.id));
     block.text("name", &call.name);
-    match &call.arguments {
-        Arguments::Value(value) if value.is_object() => block.raw("input", *value),
-        arguments => write_input(&arguments.plain(), block),
-    }
-}
-
-/// Input must be an object. Nothing and `null` mean no arguments; what else is no object, valid JSON or not, is kept
-/// as the one argument `arguments`.
-fn write_input(arguments: &str, block: &mut Object<'_>) {
-    let mut index = Index::new();
-    let text = arguments.trim();
-    match index.read(text.as_bytes()) {
-        Ok(value) if value.is_object() => block.raw("input", value),
-        Ok(value) if value.is_null() => drop(block.object("input")),
-        Ok(value) => block.object("input").raw("arguments", value),
-        Err(_) if text.is_empty() => drop(block.object("input")),
-        Err(_) => block.object("input").str("arguments", arguments),
-    }
+    call.arguments.write_object(block.key("input"));
 }
 
 /// Writes the members of a `thinking` or `redacted_thinking` block.
 pub(super) fn write_reasoning(reasoning: &Reasoning<'_>, block: &mut Object<'_>) {
     if let Some(data) = &reasoning.data {
         block.str("type", "redacted_thinking");
-        block.text("data", data);
+        block.text("data", &mark(reasoning, data));
         return;
     }
     block.str("type", "thinking");
     let text = reasoning.text.as_ref().or(reasoning.summary.as_ref());
     block.text("thinking", text.unwrap_or(&Text::default()));
-    block.text("signature", reasoning.signature.as_ref().unwrap_or(&Text::default()));
+    let signature = reasoning.signature.as_ref().map(|signature| mark(reasoning, signature));
+    block.text("signature", &signature.unwrap_or_default());
 }
 
-/// Writes a citation of a web page.
+/// Writes a citation: of a place in what the request brought along, or of a web page.
 pub(super) fn write_citation(citation: &Citation<'_>, cited: &str, mut object: Object<'_>) {
+    if let Some(place) = citation.place {
+        return write_place(citation, place, &mut object);
+    }
     object.str("type", "web_search_result_location");
     object.str("cited_text", cited);
     object.text("url", citation.url.as_ref().unwrap_or(&Text::default()));
@@ -286,9 +330,29 @@ pub(super) fn write_citation(citation: &Citation<'_>, cited: &str, mut object: O
     object.str("encrypted_index", "");
 }
 
-/// The characters of the answer that a citation covers.
-fn cited(text: &Text<'_>, range: Option<(u64, u64)>) -> String {
+fn write_place(citation: &Citation<'_>, place: Place, object: &mut Object<'_>) {
+    let Some(form) = PLACES.iter().find(|form| form.unit == place.unit) else { return };
+    object.str("type", form.kind);
+    object.text("cited_text", citation.quote.as_ref().unwrap_or(&Text::default()));
+    object.u64(form.document, place.document);
+    if place.unit == PlaceUnit::ResultPieces {
+        object.text("source", citation.url.as_ref().unwrap_or(&Text::default()));
+        object.text("title", citation.title.as_ref().unwrap_or(&Text::default()));
+    } else {
+        match &citation.title {
+            Some(title) => object.text("document_title", title),
+            None => object.null("document_title"),
+        }
+        object.null("file_id");
+    }
+    object.u64(form.start, place.start);
+    object.u64(form.end, place.end);
+}
+
+/// The characters that a citation covers of a text that begins at `start`.
+fn cited(text: &Text<'_>, range: Option<(u64, u64)>, start: u64) -> String {
     let Some((from, to)) = range else { return String::new() };
+    let (from, to) = (from.saturating_sub(start), to.saturating_sub(start));
     let length = to.saturating_sub(from) as usize;
     text.plain().chars().skip(from as usize).take(length).collect()
 }
@@ -314,23 +378,6 @@ mod tests {
         assert_eq!(sanitize_id(&"functions.weather:0".into()), *"functions_weather_0");
         assert_eq!(sanitize_id(&"toolu_01-Ab".into()), *"toolu_01-Ab");
         assert_eq!(sanitize_id(&"é".into()), *"_");
-    }
-
-    #[test]
-    fn arguments_become_an_object() {
-        let cases = [
-            ("{\"a\":1}", r#"{"input":{"a":1}}"#),
-            (" {\"a\": 1} ", r#"{"input":{"a": 1}}"#),
-            ("", r#"{"input":{}}"#),
-            ("null", r#"{"input":{}}"#),
-            ("[1]", r#"{"input":{"arguments":[1]}}"#),
-            ("{\"a\":1", r#"{"input":{"arguments":"{\"a\":1"}}"#),
-        ];
-        for (arguments, expected) in cases {
-            let mut out = Vec::new();
-            write_input(arguments, &mut Object::new(&mut out));
-            assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
-        }
     }
 
     #[test]

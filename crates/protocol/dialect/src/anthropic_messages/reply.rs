@@ -96,11 +96,25 @@ fn write_content(
     object: &mut Object<'_>,
 ) -> Result<(), Error> {
     let mut notes = Notes::default();
-    let mut writer = BlockWriter { source, unsigned_thinking: true, notes: &mut notes };
+    let cites = |part: &Part<'_>| matches!(&part.kind, PartKind::Text { citations, .. } if !citations.is_empty());
+    let mut writer = BlockWriter {
+        source,
+        unsigned_thinking: true,
+        foreign_server_tools: true,
+        characters: choice.parts.iter().any(cites).then_some(0),
+        unmarked_citations: true,
+        notes: &mut notes,
+    };
     let mut blocks = object.array("content");
     for part in &choice.parts {
-        let is_foreign = matches!(part.kind, PartKind::Other(_) | PartKind::Audio { .. });
-        // What another vendor's own tools did has no block here; a paid answer is not refused for it.
+        let is_foreign = matches!(
+            part.kind,
+            PartKind::Other(_)
+                | PartKind::Image { .. }
+                | PartKind::Audio { .. }
+                | PartKind::Video { .. }
+        );
+        // What another vendor's own tools did or made has no block here; a paid answer is not refused for it.
         if !is_foreign || source == Dialect::AnthropicMessages {
             writer.part(part, &mut blocks)?;
         }

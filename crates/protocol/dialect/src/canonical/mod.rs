@@ -15,12 +15,13 @@ use std::borrow::Cow;
 pub use error::ErrorReply;
 pub(crate) use event::{Delta, Event, Start};
 pub(crate) use part::{
-    Arguments, Citation, Part, PartKind, Reasoning, Source, ToolCall, ToolResult,
+    Arguments, Citation, Page, Part, PartKind, Place, PlaceUnit, Reasoning, ServerCall,
+    ServerResult, ServerTool, Source, ToolCall, ToolResult,
 };
 pub(crate) use reply::{Choice, Reply, Stop};
 pub(crate) use request::{
-    FunctionTool, Message, OutputFormat, ReasoningAsk, ReasoningMode, Request, Role, Tool,
-    ToolChoice,
+    CustomTool, FunctionTool, Grammar, HostedTool, Message, OutputFormat, ReasoningAsk,
+    ReasoningMode, Request, Role, Schema, Tool, ToolChoice,
 };
 pub use usage::Usage;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Member;
-use crate::json::{Raw, Text};
+use crate::json::{Index, Object, Raw, Text};
 
 /// One piece of content.
 #[derive(Debug)]
@@ -53,6 +53,9 @@ pub(crate) enum PartKind<'a> {
         /// `wav`, `mp3` ….
         format: Option<Text<'a>>,
     },
+    Video {
+        source: Source<'a>,
+    },
     SearchResult {
         source: Option<Text<'a>>,
         title: Option<Text<'a>>,
@@ -62,6 +65,10 @@ pub(crate) enum PartKind<'a> {
     ToolResult(ToolResult<'a>),
     Reasoning(Reasoning<'a>),
     Refusal(Text<'a>),
+    /// The vendor ran a tool of its own.
+    ServerCall(ServerCall<'a>),
+    /// What that tool gave back.
+    ServerResult(ServerResult<'a>),
     /// A part only the source dialect knows, whole.
     Other(Raw<'a>),
 }
@@ -124,6 +131,17 @@ pub(crate) enum Arguments<'a> {
 }
 
 impl Arguments<'_> {
+    /// Writes them as an object, for dialects where they must be one. Nothing and `null` mean no arguments; what else
+    /// is no object, valid JSON or not, is kept as the one argument `arguments`.
+    pub(crate) fn write_object(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Value(value) if value.is_object() => {
+                out.extend_from_slice(value.text().as_bytes());
+            }
+            arguments => write_object(&arguments.plain(), out),
+        }
+    }
+
     /// The JSON text.
     pub(crate) fn plain(&self) -> Cow<'_, str> {
         match self {
@@ -133,12 +151,102 @@ impl Arguments<'_> {
     }
 }
 
+fn write_object(arguments: &str, out: &mut Vec<u8>) {
+    let mut index = Index::new();
+    let text = arguments.trim();
+    match index.read(text.as_bytes()) {
+        Ok(value) if value.is_object() => out.extend_from_slice(value.text().as_bytes()),
+        Ok(value) if value.is_null() => drop(Object::new(out)),
+        Ok(value) => Object::new(out).raw("arguments", value),
+        Err(_) if text.is_empty() => drop(Object::new(out)),
+        Err(_) => Object::new(out).str("arguments", arguments),
+    }
+}
+
 /// What a tool gave back.
 #[derive(Debug)]
 pub(crate) struct ToolResult<'a> {
     pub(crate) call_id: Text<'a>,
     pub(crate) content: Vec<Part<'a>>,
     pub(crate) is_error: Option<bool>,
+}
+
+/// A tool that the vendor runs itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServerTool {
+    WebSearch,
+    /// Reads one page.
+    WebFetch,
+    /// Runs code in a sandbox.
+    CodeExecution,
+    /// Searches files that the caller has stored at the vendor.
+    FileSearch,
+    /// A tool of an MCP server that the vendor talks to.
+    Mcp,
+}
+
+/// The vendor ran a tool of its own.
+#[derive(Debug)]
+pub(crate) struct ServerCall<'a> {
+    pub(crate) id: Text<'a>,
+    pub(crate) tool: ServerTool,
+    /// The tool's name on its MCP server.
+    pub(crate) name: Option<Text<'a>>,
+    /// The MCP server.
+    pub(crate) server: Option<Text<'a>>,
+    /// What was searched for, the page, the code; JSON text for an MCP server.
+    pub(crate) input: Option<Text<'a>>,
+}
+
+impl ServerCall<'_> {
+    /// A copy that outlives the document.
+    pub(crate) fn into_owned(self) -> ServerCall<'static> {
+        ServerCall {
+            id: self.id.into_owned(),
+            tool: self.tool,
+            name: self.name.map(Text::into_owned),
+            server: self.server.map(Text::into_owned),
+            input: self.input.map(Text::into_owned),
+        }
+    }
+}
+
+/// What a tool that the vendor ran gave back.
+#[derive(Debug)]
+pub(crate) struct ServerResult<'a> {
+    pub(crate) call_id: Text<'a>,
+    pub(crate) tool: ServerTool,
+    /// What the code printed, what the MCP server answered, or why there is nothing.
+    pub(crate) output: Option<Text<'a>>,
+    pub(crate) is_error: bool,
+    /// The pages that were found.
+    pub(crate) pages: Vec<Page<'a>>,
+}
+
+impl ServerResult<'_> {
+    /// A copy that outlives the document.
+    pub(crate) fn into_owned(self) -> ServerResult<'static> {
+        ServerResult {
+            call_id: self.call_id.into_owned(),
+            tool: self.tool,
+            output: self.output.map(Text::into_owned),
+            is_error: self.is_error,
+            pages: self.pages.into_iter().map(Page::into_owned).collect(),
+        }
+    }
+}
+
+/// A page that a search found.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    pub(crate) url: Text<'a>,
+    pub(crate) title: Option<Text<'a>>,
+}
+
+impl Page<'_> {
+    fn into_owned(self) -> Page<'static> {
+        Page { url: self.url.into_owned(), title: self.title.map(Text::into_owned) }
+    }
 }
 
 /// What the model thought. Any of the members may be missing.
@@ -174,9 +282,22 @@ impl<'a> Reasoning<'a> {
         }
     }
 
+    /// Whether OpenAI may accept it back: encrypted by itself, as far as one can tell.
+    pub(crate) fn is_openai(&self) -> bool {
+        self.has_proof(Text::is_fernet)
+            && self.format.as_ref().is_none_or(|format| format.plain().starts_with("openai"))
+    }
+
+    fn has_proof(&self, is_such: impl Fn(&Text<'a>) -> bool) -> bool {
+        [&self.signature, &self.data].into_iter().flatten().any(is_such)
+    }
+
     /// Whether Anthropic may accept it back: signed or encrypted by itself, as far as one can tell.
     pub(crate) fn is_claude(&self) -> bool {
         let filled = |text: &Option<Text<'a>>| text.as_ref().is_some_and(|text| !text.is_empty());
+        if self.has_proof(Text::is_fernet) {
+            return false;
+        }
         let foreign = self.format.as_ref().is_some_and(|format| {
             let format = format.plain();
             !format.starts_with("anthropic") && *format != *"unknown"
@@ -192,8 +313,37 @@ pub(crate) struct Citation<'a> {
     pub(crate) title: Option<Text<'a>>,
     /// First and one-past-last character of the answer's text it covers.
     pub(crate) range: Option<(u64, u64)>,
+    /// The words of the source.
+    pub(crate) quote: Option<Text<'a>>,
+    /// Where they stand in what the request brought along.
+    pub(crate) place: Option<Place>,
     /// As it was spelt, for the dialect it came from.
     pub(crate) raw: Option<Raw<'a>>,
+}
+
+/// Where in a document of the request a citation's words stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) unit: PlaceUnit,
+    /// Which of the request's documents, or search results, from 0.
+    pub(crate) document: u64,
+    /// First of the units.
+    pub(crate) start: u64,
+    /// One past the last of them.
+    pub(crate) end: u64,
+}
+
+/// What a [`Place`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlaceUnit {
+    /// Characters of a text, from 0.
+    Characters,
+    /// Pages, from 1.
+    Pages,
+    /// Pieces of a document that was given in pieces, from 0.
+    Pieces,
+    /// Pieces of a search result, from 0.
+    ResultPieces,
 }
 
 impl Citation<'_> {
@@ -203,14 +353,38 @@ impl Citation<'_> {
             url: self.url.map(Text::into_owned),
             title: self.title.map(Text::into_owned),
             range: self.range,
+            quote: self.quote.map(Text::into_owned),
+            place: self.place,
             raw: None,
         }
+    }
+
+    /// Whether it says where to look.
+    pub(crate) fn has_source(&self) -> bool {
+        self.url.is_some() || self.place.is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_become_an_object() {
+        let cases = [
+            ("{\"a\":1}", r#"{"a":1}"#),
+            (" {\"a\": 1} ", r#"{"a": 1}"#),
+            ("", "{}"),
+            ("null", "{}"),
+            ("[1]", r#"{"arguments":[1]}"#),
+            ("{\"a\":1", r#"{"arguments":"{\"a\":1"}"#),
+        ];
+        for (arguments, expected) in cases {
+            let mut out = Vec::new();
+            Arguments::Text(arguments.into()).write_object(&mut out);
+            assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
+        }
+    }
 
     #[test]
     fn data_urls_are_taken_apart() {

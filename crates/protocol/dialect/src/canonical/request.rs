@@ -1,7 +1,10 @@
 //! A request for an answer: messages, tools, and how to answer.
 
-use super::{Member, Part};
+use std::borrow::Cow;
+
+use super::{Member, Part, ServerTool};
 use crate::Dialect;
+use crate::error::Error;
 use crate::json::{Raw, Text};
 
 /// A request in the common vocabulary.
@@ -9,6 +12,14 @@ use crate::json::{Raw, Text};
 pub(crate) struct Request<'a> {
     /// The dialect it was read from.
     pub(crate) source: Dialect,
+    /// The body as it was spelt, where its dialect copies most of it.
+    pub(crate) raw: Option<Raw<'a>>,
+    /// What the source dialect calls its list of messages, for error paths.
+    pub(crate) messages_name: &'static str,
+    /// What the source dialect calls what stands outside of that list, for error paths.
+    pub(crate) system_name: &'static str,
+    /// The places of what no other dialect can say and without which the question would be another one.
+    pub(crate) own_only: Vec<String>,
     pub(crate) messages: Vec<Message<'a>>,
     pub(crate) tools: Vec<Tool<'a>>,
     pub(crate) tool_choice: Option<ToolChoice<'a>>,
@@ -26,16 +37,24 @@ pub(crate) struct Request<'a> {
     pub(crate) reasoning: Option<ReasoningAsk<'a>>,
     /// A cache breakpoint for the request as a whole.
     pub(crate) cache_control: Option<Raw<'a>>,
+    /// Its schemas are in Google's dialect of OpenAPI and become JSON Schema on the way to another one.
+    pub(crate) has_openapi_schemas: bool,
     /// Members of the source dialect without a common meaning.
     pub(crate) rest: Vec<Member<'a>>,
     /// Members not even the source dialect defines.
     pub(crate) extra: Vec<Member<'a>>,
+    /// Members whose meaning was read, as they were spelt, for the source dialect to write again.
+    pub(crate) spelt: Vec<Member<'a>>,
 }
 
 impl Request<'_> {
     pub(crate) fn new(source: Dialect) -> Self {
         Self {
             source,
+            raw: None,
+            messages_name: "messages",
+            system_name: "system",
+            own_only: Vec::new(),
             messages: Vec::new(),
             tools: Vec::new(),
             tool_choice: None,
@@ -50,8 +69,19 @@ impl Request<'_> {
             output_format: None,
             reasoning: None,
             cache_control: None,
+            has_openapi_schemas: false,
             rest: Vec::new(),
             extra: Vec::new(),
+            spelt: Vec::new(),
+        }
+    }
+
+    /// An error in a message, seen from the request: by the name and the number the caller knows the message by.
+    #[cold]
+    pub(crate) fn in_message(&self, error: Error, position: Option<usize>) -> Error {
+        match position {
+            Some(position) => error.in_element(position).in_member(self.messages_name),
+            None => error.in_member(self.system_name),
         }
     }
 }
@@ -66,6 +96,8 @@ pub(crate) struct Sampling<'a> {
     pub(crate) frequency_penalty: Option<Raw<'a>>,
     pub(crate) presence_penalty: Option<Raw<'a>>,
     pub(crate) logprobs: Option<Raw<'a>>,
+    /// Whether log probabilities are wanted, where the source dialect says so in another way.
+    pub(crate) wants_logprobs: bool,
     pub(crate) top_logprobs: Option<Raw<'a>>,
     /// How many answers are wanted.
     pub(crate) choices: Option<Raw<'a>>,
@@ -98,6 +130,8 @@ pub(crate) struct Message<'a> {
 #[derive(Debug)]
 pub(crate) enum Tool<'a> {
     Function(FunctionTool<'a>),
+    Custom(CustomTool<'a>),
+    Hosted(HostedTool<'a>),
     /// A tool only the source dialect knows.
     Vendor {
         kind: Text<'a>,
@@ -115,6 +149,40 @@ pub(crate) struct FunctionTool<'a> {
     pub(crate) cache_control: Option<Raw<'a>>,
     /// Members only the source dialect knows.
     pub(crate) rest: Vec<Member<'a>>,
+}
+
+/// A tool that takes free text.
+#[derive(Debug)]
+pub(crate) struct CustomTool<'a> {
+    pub(crate) name: Text<'a>,
+    pub(crate) description: Option<Text<'a>>,
+    /// What the text must look like.
+    pub(crate) grammar: Option<Grammar<'a>>,
+    /// As it was spelt.
+    pub(crate) raw: Raw<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Grammar<'a> {
+    /// `lark` or `regex`.
+    pub(crate) syntax: Text<'a>,
+    pub(crate) definition: Text<'a>,
+}
+
+/// A tool that the vendor runs itself, and that other vendors have, too.
+#[derive(Debug)]
+pub(crate) struct HostedTool<'a> {
+    pub(crate) tool: ServerTool,
+    /// What the source dialect calls it.
+    pub(crate) kind: Text<'a>,
+    /// A list of the only domains to search.
+    pub(crate) allowed_domains: Option<Raw<'a>>,
+    /// A list of domains not to search.
+    pub(crate) blocked_domains: Option<Raw<'a>>,
+    /// Where the user is: `{type: "approximate", city, country, region, timezone}`.
+    pub(crate) user_location: Option<Raw<'a>>,
+    /// As it was spelt.
+    pub(crate) raw: Raw<'a>,
 }
 
 #[derive(Debug)]
@@ -136,11 +204,30 @@ pub(crate) enum OutputFormat<'a> {
     JsonSchema {
         name: Option<Text<'a>>,
         description: Option<Text<'a>>,
-        schema: Option<Raw<'a>>,
+        schema: Option<Schema<'a>>,
         strict: Option<bool>,
     },
     /// A format only the source dialect knows.
     Vendor(Raw<'a>),
+}
+
+/// A JSON Schema.
+#[derive(Debug)]
+pub(crate) enum Schema<'a> {
+    /// As a value inside the document.
+    Value(Raw<'a>),
+    /// As a string that was found to hold JSON.
+    Text(Cow<'a, str>),
+}
+
+impl Schema<'_> {
+    /// The JSON text.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Value(value) => value.text(),
+            Self::Text(text) => text,
+        }
+    }
 }
 
 /// How much thinking is wanted.
@@ -152,6 +239,8 @@ pub(crate) struct ReasoningAsk<'a> {
     pub(crate) budget: Option<i64>,
     /// How thinking is shown: `summarized`, `omitted` ….
     pub(crate) display: Option<Text<'a>>,
+    /// How thinking is retold: `auto`, `concise`, `detailed`.
+    pub(crate) summary: Option<Text<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

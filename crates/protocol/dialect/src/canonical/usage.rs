@@ -30,6 +30,8 @@ pub struct Usage {
     pub image_input: u64,
     /// Web searches the vendor ran.
     pub web_searches: u64,
+    /// Units a reranker bills instead of tokens.
+    pub search_units: u64,
 }
 
 impl Usage {

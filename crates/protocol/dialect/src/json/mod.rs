@@ -1,6 +1,7 @@
 //! A small JSON reader and writer made for translation: read once into a flat index, walk without allocating, copy
 //! what needs no change byte for byte.
 
+mod constant;
 mod merge;
 mod raw;
 mod read;
@@ -9,6 +10,7 @@ mod string;
 mod text;
 mod write;
 
+pub(crate) use constant::Constant;
 pub(crate) use merge::merge;
 pub(crate) use raw::Raw;
 pub(crate) use read::{Index, Kind};

@@ -56,6 +56,11 @@ impl Index {
             .document()?;
         Ok(Raw { text, nodes: &self.nodes, at: 0 })
     }
+
+    /// The root value of the document that was read last and without a mistake; `document` is its text.
+    pub(super) fn again<'a>(&'a self, document: &'a str) -> Raw<'a> {
+        Raw { text: document, nodes: &self.nodes, at: 0 }
+    }
 }
 
 struct Parser<'a> {

@@ -112,6 +112,27 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reads an array with `element` for each of its values, and passes over any other value.
+    pub(crate) fn array_or_skip(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Option<()>,
+    ) -> Option<()> {
+        if self.peek()? != b'[' {
+            return self.value().map(drop);
+        }
+        self.take(b'[')?;
+        if self.peek()? == b']' {
+            return self.take(b']');
+        }
+        loop {
+            element(self)?;
+            match self.peek()? {
+                b',' => self.take(b',')?,
+                _ => return self.take(b']'),
+            }
+        }
+    }
+
     fn peek(&mut self) -> Option<u8> {
         self.rest().first().copied()
     }

@@ -46,6 +46,16 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Whether it is a Fernet token, which is what OpenAI encrypts reasoning to: they all begin with the version byte
+    /// 0x80 and the upper bytes of a time, which are zero.
+    pub(crate) fn is_fernet(&self) -> bool {
+        let spelling: &str = match self {
+            Self::Spelt(inner) => inner,
+            Self::Plain(plain) => plain,
+        };
+        spelling.starts_with("gAAAA")
+    }
+
     /// A copy that outlives the document.
     pub(crate) fn into_owned(self) -> Text<'static> {
         Text::Plain(Cow::Owned(self.into_plain().into_owned()))

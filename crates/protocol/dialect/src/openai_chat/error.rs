@@ -30,7 +30,7 @@ fn read_event<'a>(root: Raw<'a>) -> ErrorFields<'a> {
 }
 
 /// Reads an error object, and what stands beside it.
-pub(super) fn read_object<'a>(root: Raw<'a>) -> ErrorFields<'a> {
+pub(crate) fn read_object<'a>(root: Raw<'a>) -> ErrorFields<'a> {
     let inner = root.member("error").filter(|inner| inner.is_object()).unwrap_or(root);
     let beside = || scalar(root, "error").or_else(|| scalar(root, "message"));
     ErrorFields {

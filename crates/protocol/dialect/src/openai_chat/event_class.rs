@@ -49,7 +49,8 @@ fn has_plain_content(data: &[u8]) -> bool {
     matches!(value, [b'"', first, ..] if *first != b'"')
 }
 
-fn is_error_chunk(data: &[u8]) -> bool {
+/// Whether a chunk reports an error, for the whole answer or for one choice.
+pub(crate) fn is_error_chunk(data: &[u8]) -> bool {
     let is_bare = || find_member(data, "object") == Some(b"\"error\"");
     let is_told = |object: &[u8]| find_member(object, "error").is_some_and(is_filled);
     is_told(data)
@@ -68,11 +69,11 @@ fn is_output(choice: &[u8]) -> bool {
     OUTPUT_MEMBERS.iter().any(|name| find_member(delta, name).is_some_and(is_filled))
 }
 
-fn is_filled(value: &[u8]) -> bool {
+pub(crate) fn is_filled(value: &[u8]) -> bool {
     !matches!(value, b"null" | b"\"\"" | b"[]" | b"{}")
 }
 
-fn first_element(array: &[u8]) -> Option<&[u8]> {
+pub(crate) fn first_element(array: &[u8]) -> Option<&[u8]> {
     value_at(skip_space(array.strip_prefix(b"[")?)).filter(|element| *element != b"]")
 }
 

@@ -98,7 +98,7 @@ fn is_read(role: Role, name: &str) -> bool {
 }
 
 /// The calls of an assistant message; `name_call` gives an id to those that come without one.
-pub(super) fn read_tool_calls<'a>(
+pub(crate) fn read_tool_calls<'a>(
     message: Raw<'a>,
     name_call: impl Fn(usize) -> String,
 ) -> Result<Vec<Part<'a>>, Error> {
@@ -190,6 +190,7 @@ pub(super) fn read_part<'a>(part: Raw<'a>) -> Result<Part<'a>, Error> {
         "refusal" => PartKind::Refusal(fields::lenient_text(part, "refusal").unwrap_or_default()),
         "image_url" => read_image(part)?,
         "input_audio" => read_audio(part)?,
+        "video_url" => read_video(part)?,
         "file" => read_file(part)?,
         "document_url" => PartKind::Document {
             source: Source::from_url(fields::required_text(part, "document_url")?),
@@ -200,13 +201,14 @@ pub(super) fn read_part<'a>(part: Raw<'a>) -> Result<Part<'a>, Error> {
     };
     let known = ["type", "cache_control", "document_name", "signature", "data", "closed"];
     let rest = part.members().filter(|(name, _)| **name != *kind && !known.contains(&&**name));
-    let is_mistral = matches!(&*kind, "document_url" | "thinking" | "redacted_thinking")
-        || part.member("image_url").is_some_and(|url| !url.is_object());
+    let is_imitated =
+        matches!(&*kind, "document_url" | "thinking" | "redacted_thinking" | "video_url")
+            || part.member("image_url").is_some_and(|url| !url.is_object());
     Ok(Part {
         rest: if matches!(read, PartKind::Other(_)) { Vec::new() } else { rest.collect() },
         kind: read,
         cache_control: part.member("cache_control"),
-        raw: is_mistral.then_some(part),
+        raw: is_imitated.then_some(part),
         position: 0,
     })
 }
@@ -223,6 +225,18 @@ fn read_image<'a>(part: Raw<'a>) -> Result<PartKind<'a>, Error> {
         source: Source::from_url(url),
         detail: fields::lenient_text(image, "detail"),
     })
+}
+
+/// As hosts of models that watch take it.
+fn read_video<'a>(part: Raw<'a>) -> Result<PartKind<'a>, Error> {
+    let video = fields::required(part, "video_url")?;
+    let url = match video.as_text() {
+        Some(url) => url,
+        None => {
+            fields::required_text(video, "url").map_err(|error| error.in_member("video_url"))?
+        }
+    };
+    Ok(PartKind::Video { source: Source::from_url(url) })
 }
 
 fn read_audio<'a>(part: Raw<'a>) -> Result<PartKind<'a>, Error> {

@@ -4,7 +4,7 @@ use super::message::{read_part, read_tool_calls, write_refusal};
 use super::reasoning::{read_reasoning, write_details, write_plain};
 use super::request::write_tool_call;
 use super::usage::{read_usage, write_usage};
-use crate::canonical::{Choice, Citation, Part, PartKind, Reply, Stop};
+use crate::canonical::{Choice, Citation, Part, PartKind, Reply, Source, Stop};
 use crate::error::{Error, What};
 use crate::fields;
 use crate::json::{Cursor, Object, Raw, Text};
@@ -56,6 +56,9 @@ fn read_message<'a>(message: Raw<'a>, prefix: &str) -> Result<Vec<Part<'a>>, Err
     {
         parts.push(PartKind::Refusal(refusal).into());
     }
+    if let Some(images) = message.member("images") {
+        parts.extend(images.elements().filter_map(|image| read_part(image).ok()));
+    }
     parts.extend(read_tool_calls(message, |index| format!("call_{prefix}_{index}"))?);
     Ok(parts)
 }
@@ -93,7 +96,7 @@ pub(super) fn read_citation<'a>(annotation: Raw<'a>) -> Option<Citation<'a>> {
         url: Some(fields::lenient_text(citation, "url")?),
         title: fields::lenient_text(citation, "title"),
         range: count("start_index").zip(count("end_index")),
-        raw: None,
+        ..Citation::default()
     })
 }
 
@@ -117,7 +120,7 @@ pub(super) fn settle_stop(stop: Stop<'_>, has_tool_call: bool, has_refusal: bool
 }
 
 /// The meaning of `finish_reason`. Empty or missing means that the answer is complete.
-pub(super) fn stop_of_finish_reason(reason: Text<'_>) -> Stop<'_> {
+pub(crate) fn stop_of_finish_reason(reason: Text<'_>) -> Stop<'_> {
     match &*reason.plain() {
         "" | "stop" | "eos" | "end_turn" => Stop::EndTurn,
         "stop_sequence" => Stop::Sequence,
@@ -184,7 +187,11 @@ fn service_tier(tier: &Text<'_>) -> Option<&'static str> {
 fn write_choice(choice: &Choice<'_>, index: u64, mut object: Object<'_>) {
     object.u64("index", index);
     write_message(choice, object.object("message"));
-    object.raw_if("logprobs", choice.logprobs);
+    match choice.logprobs {
+        // The other dialect of OpenAI gives the list alone.
+        Some(list) if list.is_array() => object.object("logprobs").raw("content", list),
+        logprobs => object.raw_if("logprobs", logprobs),
+    }
     let reason = choice.stop.as_ref().map_or("stop".into(), finish_reason_of_stop);
     object.str("finish_reason", &reason);
 }
@@ -198,7 +205,53 @@ fn write_message(choice: &Choice<'_>, mut message: Object<'_>) {
     write_details(parts, &mut message);
     write_annotations(parts, &mut message);
     write_tool_calls(parts, &mut message);
-    message.raw_if("audio", choice.audio);
+    write_images(parts, &mut message);
+    match choice.audio {
+        Some(audio) => message.raw("audio", audio),
+        None => write_audio(parts, &mut message),
+    }
+}
+
+/// Images the model made, as hosts have added them to the dialect.
+fn write_images(parts: &[Part<'_>], message: &mut Object<'_>) {
+    let mut images = parts.iter().filter_map(|part| match &part.kind {
+        PartKind::Image { source: Source::Base64 { media_type, data }, .. } => {
+            Some((media_type, data))
+        }
+        _ => None,
+    });
+    let Some(first) = images.next() else { return };
+    let mut array = message.array("images");
+    for (media_type, data) in std::iter::once(first).chain(images) {
+        write_image(media_type, data, array.object());
+    }
+}
+
+/// Writes one image as a `data:` URL.
+pub(super) fn write_image(media_type: &Text<'_>, data: &Text<'_>, mut image: Object<'_>) {
+    image.str("type", "image_url");
+    let mut url = image.object("image_url");
+    let out = url.key("url");
+    out.extend_from_slice(b"\"data:");
+    media_type.write_inner(out);
+    out.extend_from_slice(b";base64,");
+    data.write_inner(out);
+    out.push(b'"');
+}
+
+/// A spoken answer of another vendor; it names no id and does not expire.
+fn write_audio(parts: &[Part<'_>], message: &mut Object<'_>) {
+    let spoken = parts.iter().find_map(|part| match &part.kind {
+        PartKind::Audio { data, .. } => Some(data),
+        _ => None,
+    });
+    if let Some(data) = spoken {
+        let mut audio = message.object("audio");
+        audio.str("id", "");
+        audio.text("data", data);
+        audio.str("transcript", "");
+        audio.u64("expires_at", 0);
+    }
 }
 
 fn texts<'p, 'a>(

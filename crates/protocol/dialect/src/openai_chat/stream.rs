@@ -3,5 +3,5 @@
 mod read;
 mod write;
 
-pub(crate) use read::StreamReader;
-pub(crate) use write::StreamWriter;
+pub(crate) use read::{CHOICES_MAX, StreamReader, chunk_usage, is_bare_error};
+pub(crate) use write::{StreamWriter, finish_chunk};

@@ -172,6 +172,7 @@ mod tests {
             audio_output: 2,
             image_input: 3,
             web_searches: 4,
+            search_units: 0,
         };
         let mut out = Vec::new();
         write_usage(&usage, &mut Object::new(&mut out));

@@ -3,8 +3,13 @@
 use dialect::Dialect;
 use serde_json::Value;
 
+use crate::bedrock_converse;
 use crate::exchange::{Body, Exchange};
+use crate::gemini;
+use crate::openai_responses;
+use crate::operations;
 use crate::report::Direction;
+use crate::{cohere_chat, ollama_chat, openai_completions};
 
 /// A difference between what was said and what arrived.
 pub(crate) struct Mismatch<'m> {
@@ -17,17 +22,28 @@ pub(crate) struct Mismatch<'m> {
     pub(crate) actual: &'m Value,
 }
 
-struct Allowed {
-    feature: &'static str,
-    applies: fn(&Mismatch<'_>) -> bool,
-    reason: &'static str,
+/// A loss that is no mistake.
+pub(crate) struct Allowed {
+    pub(crate) feature: &'static str,
+    pub(crate) applies: fn(&Mismatch<'_>) -> bool,
+    pub(crate) reason: &'static str,
 }
 
 /// The reason a difference is allowed for, if there is one.
 pub(crate) fn reason(mismatch: &Mismatch<'_>) -> Option<&'static str> {
     let fits =
         |allowed: &&Allowed| allowed.feature == mismatch.feature && (allowed.applies)(mismatch);
-    ALLOWED.iter().find(fits).map(|allowed| allowed.reason)
+    let tables = [
+        ALLOWED,
+        openai_responses::ALLOWED,
+        bedrock_converse::ALLOWED,
+        cohere_chat::ALLOWED,
+        openai_completions::ALLOWED,
+        ollama_chat::ALLOWED,
+        gemini::ALLOWED,
+        operations::ALLOWED,
+    ];
+    tables.into_iter().flatten().find(fits).map(|allowed| allowed.reason)
 }
 
 const ALLOWED: &[Allowed] = &[
@@ -222,6 +238,11 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         feature: "error type",
+        applies: |loss| loss.expected.is_null() && *loss.actual == "api_error",
+        reason: "errors without a type get the general one, which OpenAI's clients want",
+    },
+    Allowed {
+        feature: "error type",
         applies: |loss| through(loss, Dialect::AnthropicMessages),
         reason: "Anthropic's types are a closed list, chosen by the status",
     },
@@ -237,12 +258,12 @@ const ALLOWED: &[Allowed] = &[
 ];
 
 /// Whether it was lost on the way through that dialect.
-fn through(loss: &Mismatch<'_>, there: Dialect) -> bool {
+pub(crate) fn through(loss: &Mismatch<'_>, there: Dialect) -> bool {
     loss.direction != Direction::Same && loss.there == there
 }
 
 /// Whether a dialect could not say the member at such a place.
-fn is_refused(loss: &Mismatch<'_>, target: Dialect, head: &str, tail: &str) -> bool {
+pub(crate) fn is_refused(loss: &Mismatch<'_>, target: Dialect, head: &str, tail: &str) -> bool {
     let error = loss.actual.as_str().unwrap_or("");
     let refusal = error.split_once(": cannot be expressed in ");
     refusal.is_some_and(|(path, name)| {
@@ -250,7 +271,18 @@ fn is_refused(loss: &Mismatch<'_>, target: Dialect, head: &str, tail: &str) -> b
     })
 }
 
-fn thinks(exchange: &Exchange) -> bool {
+/// Whether it was said to a model that takes only thinking it signed.
+pub(crate) fn is_signed(exchange: &Exchange) -> bool {
+    matches!(exchange.dialect, Dialect::AnthropicMessages | Dialect::BedrockConverse)
+}
+
+/// Whether the first bytes, in base64, are those of a picture: PNG or JPEG.
+pub(crate) fn is_picture(files: &Value) -> bool {
+    let first = files[0].as_str().unwrap_or("");
+    first.starts_with("iVBOR") || first.starts_with("/9j/")
+}
+
+pub(crate) fn thinks(exchange: &Exchange) -> bool {
     let request = exchange.request.as_ref();
     request.is_some_and(|request| {
         request["reasoning"].is_object() || request["reasoning_effort"].is_string()
@@ -258,26 +290,32 @@ fn thinks(exchange: &Exchange) -> bool {
 }
 
 /// Whether all encrypted reasoning of a request names another vendor than Anthropic.
-fn is_foreign_reasoning(exchange: &Exchange) -> bool {
+pub(crate) fn is_foreign_reasoning(exchange: &Exchange) -> bool {
     let text = exchange.request.as_ref().map(Value::to_string).unwrap_or_default();
     let is_foreign = |format: &str| text.contains(&format!("\"format\":\"{format}\""));
     (is_foreign("google-gemini-v1") || is_foreign("openai-responses-v1"))
         && !is_foreign("anthropic-claude-v1")
 }
 
-fn is_without_arguments(loss: &Mismatch<'_>) -> bool {
+pub(crate) fn is_without_arguments(loss: &Mismatch<'_>) -> bool {
     let expected = loss.expected.to_string();
     expected.contains("null") && *expected.replace("null", "{}") == *loss.actual.to_string()
 }
 
-fn is_wrapped(loss: &Mismatch<'_>) -> bool {
+pub(crate) fn is_wrapped(loss: &Mismatch<'_>) -> bool {
     let (Some(expected), Some(actual)) = (loss.expected.as_array(), loss.actual.as_array()) else {
         return false;
     };
     expected.len() == actual.len()
         && expected.iter().zip(actual).all(|(expected, actual)| {
-            expected == actual || (!expected.is_object() && actual["arguments"] == *expected)
+            expected == actual || (!expected.is_object() && is_kept(expected, &actual["arguments"]))
         })
+}
+
+/// The same, but for spaces at the end of a text.
+fn is_kept(expected: &Value, actual: &Value) -> bool {
+    let trimmed = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
+    expected == actual || (expected.is_string() && trimmed(expected) == trimmed(actual))
 }
 
 /// Whether the ids are the same but for the empty ones.
@@ -292,10 +330,10 @@ fn names_nameless(loss: &Mismatch<'_>) -> bool {
             .all(|(expected, actual)| expected == actual || *expected == "")
 }
 
-fn counts_cache_twice(exchange: &Exchange) -> bool {
+pub(crate) fn counts_cache_twice(exchange: &Exchange) -> bool {
     let text = match &exchange.response {
         Body::Json(body) => body.to_string(),
-        Body::Sse(text) => text.clone(),
+        Body::Sse(text) | Body::Lines(text) => text.clone(),
         Body::None => return false,
     };
     // The last report is the one that counts.

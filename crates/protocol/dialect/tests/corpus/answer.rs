@@ -3,50 +3,77 @@
 use dialect::Dialect;
 use serde_json::{Map, Value, json};
 
-use crate::Facts;
+use crate::gemini;
 use crate::sse::Event;
+use crate::{
+    Facts, bedrock_converse, cohere_chat, ollama_chat, openai_completions, openai_responses,
+};
 
 /// A reply taken apart.
 #[derive(Default)]
-struct Answer {
-    text: String,
-    reasoning: String,
-    signatures: Vec<String>,
-    encrypted: Vec<String>,
-    calls: Vec<Call>,
-    stop: Option<String>,
-    usage: Map<String, Value>,
-    citations: Vec<String>,
-    server_tools: usize,
-    choices: usize,
-    id: String,
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) reasoning: String,
+    pub(crate) signatures: Vec<String>,
+    pub(crate) encrypted: Vec<String>,
+    /// Proofs of the calls themselves, which travel in their ids.
+    pub(crate) call_signatures: Vec<String>,
+    /// Images and sounds.
+    pub(crate) files: Vec<String>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) stop: Option<String>,
+    pub(crate) usage: Map<String, Value>,
+    pub(crate) citations: Vec<String>,
+    /// Words of what the request brought along.
+    pub(crate) quotes: Vec<String>,
+    pub(crate) server_tools: usize,
+    pub(crate) vendor_items: usize,
+    pub(crate) choices: usize,
+    pub(crate) id: String,
 }
 
 #[derive(Default)]
-struct Call {
-    id: String,
-    name: String,
-    arguments: String,
-    index: Option<u64>,
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: String,
+    pub(crate) index: Option<u64>,
 }
 
 pub(crate) fn reply_facts(dialect: Dialect, body: &Value) -> Facts {
     match dialect {
         Dialect::OpenAiChat => openai_reply(body).into_facts(),
+        Dialect::OpenAiResponses => openai_responses::reply(body).into_facts(),
         Dialect::AnthropicMessages => anthropic_reply(body).into_facts(),
+        Dialect::BedrockConverse => bedrock_converse::reply(body).into_facts(),
+        Dialect::CohereChat => cohere_chat::reply(body).into_facts(),
+        Dialect::OpenAiCompletions => openai_completions::reply(body).into_facts(),
+        Dialect::OllamaChat => ollama_chat::reply(body).into_facts(),
+        Dialect::Gemini => gemini::reply(body).into_facts(),
+        other => unreachable!("{} is checked by operations.rs", other.name()),
     }
 }
 
 pub(crate) fn stream_facts(dialect: Dialect, events: &[Event]) -> Facts {
     match dialect {
         Dialect::OpenAiChat => openai_stream(events),
+        Dialect::OpenAiResponses => openai_responses::stream(events),
         Dialect::AnthropicMessages => anthropic_stream(events),
+        Dialect::BedrockConverse => bedrock_converse::stream_facts(events),
+        Dialect::CohereChat => cohere_chat::stream(events),
+        Dialect::OpenAiCompletions => openai_completions::stream(events),
+        Dialect::OllamaChat => ollama_chat::stream(events),
+        Dialect::Gemini => gemini::stream(events),
+        other => unreachable!("{} is checked by operations.rs", other.name()),
     }
 }
 
 impl Answer {
-    fn into_facts(self) -> Facts {
+    pub(crate) fn into_facts(self) -> Facts {
         let mut facts = Facts::new();
+        let carried = self.calls.iter().filter_map(|call| split(&call.id).1);
+        let call_signatures: Vec<String> =
+            self.call_signatures.iter().cloned().chain(carried.map(str::to_owned)).collect();
         let mut put = |name: &'static str, value: Value| {
             let is_nothing = match &value {
                 Value::Null => true,
@@ -63,6 +90,8 @@ impl Answer {
         put("reasoning", self.reasoning.into());
         put("signatures", self.signatures.into());
         put("encrypted reasoning", self.encrypted.into());
+        put("call signatures", call_signatures.into());
+        put("output files", self.files.into());
         put("tool names", self.calls.iter().map(|call| call.name.clone()).collect());
         put("tool ids", self.calls.iter().map(|call| sanitize(&call.id)).collect());
         put(
@@ -71,8 +100,10 @@ impl Answer {
         );
         put("finish reason", self.stop.map_or(Value::Null, Value::from));
         put("citations", self.citations.into());
+        put("quotes", self.quotes.into());
         put("id", self.id.into());
         put("server tools", Some(self.server_tools).filter(|count| *count > 0).into());
+        put("vendor items", Some(self.vendor_items).filter(|count| *count > 0).into());
         put("choices", Some(self.choices).filter(|count| *count > 1).into());
         for (name, usage) in [
             ("usage input", "input"),
@@ -89,23 +120,38 @@ impl Answer {
     }
 }
 
-fn parse_arguments(arguments: &str) -> Value {
+pub(crate) fn parse_arguments(arguments: &str) -> Value {
     match arguments.trim() {
         "" => json!({}),
         text => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
     }
 }
 
+/// An id in the characters all vendors take, without the signature it may carry.
 pub(crate) fn sanitize(id: &str) -> String {
     let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    id.chars().map(|c| if fine(c) { c } else { '_' }).collect()
+    split(id).0.chars().map(|c| if fine(c) { c } else { '_' }).collect()
 }
 
-fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+/// The id of a call, and the signature behind it.
+fn split(id: &str) -> (&str, Option<&str>) {
+    match id.split_once("_ts_") {
+        Some((id, signature)) if signature.len() >= 16 => (id, Some(signature)),
+        _ => (id, None),
+    }
+}
+
+/// A signature without the mark that says whose it is.
+pub(crate) fn unmark(signature: &Value) -> String {
+    let signature = signature.as_str().unwrap_or("");
+    signature.strip_prefix("google-gemini-v1:").unwrap_or(signature).to_owned()
+}
+
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or("")
 }
 
-fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value[name].as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -133,6 +179,12 @@ fn openai_message(message: &Value, answer: &mut Answer) {
     }
     answer.text.push_str(text(message, "refusal"));
     answer.text.push_str(text(&message["audio"], "transcript"));
+    for image in list(message, "images") {
+        let url = text(&image["image_url"], "url");
+        answer.files.extend(url.split_once(";base64,").map(|(_, data)| data.to_owned()));
+    }
+    let spoken = text(&message["audio"], "data");
+    answer.files.extend(Some(spoken).filter(|data| !data.is_empty()).map(str::to_owned));
     openai_reasoning(message, answer);
     for annotation in list(message, "annotations") {
         let url = text(&annotation["url_citation"], "url");
@@ -203,7 +255,7 @@ fn openai_call(call: &Value, answer: &mut Answer) {
     }
 }
 
-fn openai_stop(reason: &str) -> String {
+pub(crate) fn openai_stop(reason: &str) -> String {
     match reason {
         "" | "stop" | "eos" => "end",
         "length" => "length",
@@ -214,7 +266,7 @@ fn openai_stop(reason: &str) -> String {
     .to_owned()
 }
 
-fn openai_usage(usage: &Value, into: &mut Map<String, Value>) {
+pub(crate) fn openai_usage(usage: &Value, into: &mut Map<String, Value>) {
     let count = |path: &str| usage.pointer(path).and_then(Value::as_u64);
     let written = [
         "/prompt_tokens_details/cached_write_tokens",
@@ -309,11 +361,9 @@ fn anthropic_block(block: &Value, answer: &mut Answer) {
         }
         "thinking" => {
             answer.reasoning.push_str(text(block, "thinking"));
-            answer.signatures.extend(
-                Some(text(block, "signature")).filter(|s| !s.is_empty()).map(str::to_owned),
-            );
+            answer.signatures.extend(Some(unmark(&block["signature"])).filter(|s| !s.is_empty()));
         }
-        "redacted_thinking" => answer.encrypted.push(text(block, "data").to_owned()),
+        "redacted_thinking" => answer.encrypted.push(unmark(&block["data"])),
         "tool_use" => answer.calls.push(Call {
             id: text(block, "id").to_owned(),
             name: text(block, "name").to_owned(),
@@ -323,15 +373,32 @@ fn anthropic_block(block: &Value, answer: &mut Answer) {
             },
             index: None,
         }),
-        _ => answer.server_tools += 1,
+        "mcp_tool_use" => answer.server_tools += 1,
+        "server_tool_use" if SERVER_TOOLS.contains(&text(block, "name")) => {
+            answer.server_tools += 1;
+        }
+        // The results of those.
+        "web_search_tool_result"
+        | "web_fetch_tool_result"
+        | "code_execution_tool_result"
+        | "bash_code_execution_tool_result"
+        | "mcp_tool_result" => {}
+        _ => answer.vendor_items += 1,
     }
 }
+
+/// The vendor's own tools that other vendors have, too.
+const SERVER_TOOLS: &[&str] = &["web_search", "web_fetch", "code_execution", "bash_code_execution"];
 
 fn anthropic_citation(citation: &Value, answer: &mut Answer) {
     let url = citation["url"]
         .as_str()
         .or_else(|| citation["source"].as_str().filter(|url| url.contains("://")));
     answer.citations.extend(url.map(str::to_owned));
+    let has_place =
+        ["char_location", "page_location", "content_block_location", "search_result_location"]
+            .contains(&text(citation, "type"));
+    answer.quotes.extend(has_place.then(|| text(citation, "cited_text").to_owned()));
 }
 
 fn anthropic_stop(reason: &str) -> String {
@@ -433,7 +500,7 @@ fn anthropic_delta(delta: &Value, block: &mut Value) {
 
 // --- errors ---
 
-fn error_message(body: &Value) -> String {
+pub(crate) fn error_message(body: &Value) -> String {
     let candidates = [&body["error"]["message"], &body["error"], &body["message"], &body["detail"]];
     candidates.iter().find_map(|value| value.as_str()).unwrap_or("").to_owned()
 }
@@ -442,10 +509,26 @@ pub(crate) fn error_facts(status: u16, body: &Value) -> Facts {
     let mut facts = Facts::new();
     facts.insert("error", error_message(body).into());
     facts.insert("error status", status.into());
-    let kind =
-        body["error"]["type"].as_str().or(body["type"].as_str().filter(|kind| *kind != "error"));
+    let kind = body["error"]["status"]
+        .as_str()
+        .or(body["error"]["type"].as_str())
+        .or(body["error_type"].as_str())
+        .or(body["type"].as_str().filter(|kind| *kind != "error"))
+        .or(body["__type"].as_str());
     if let Some(kind) = kind {
         facts.insert("error type", kind.into());
+    }
+    let information = body["error"]["details"]
+        .as_array()
+        .and_then(|details| details.iter().find(|detail| detail["reason"].is_string()));
+    if let Some(information) = information {
+        if let Some(kind) = information["metadata"]["type"].as_str() {
+            facts.insert("error type", kind.into());
+        }
+        if information["reason"] != body["error"]["status"] {
+            facts.insert("error code", information["reason"].clone());
+        }
+        return facts;
     }
     let code = [&body["error"]["code"], &body["code"]].into_iter().find_map(|code| match code {
         Value::String(code) => Some(code.clone()),

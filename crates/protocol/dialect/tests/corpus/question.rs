@@ -1,43 +1,64 @@
 //! What requests say, read without the crate under test.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use dialect::Dialect;
 use serde_json::{Value, json};
 
-use crate::Facts;
-use crate::answer::sanitize;
+use crate::answer::{sanitize, unmark};
+use crate::gemini;
+use crate::openai_responses;
+use crate::{Facts, bedrock_converse, cohere_chat, ollama_chat, openai_completions};
 
 /// A request taken apart.
 #[derive(Default)]
-struct Question {
-    system: Vec<Value>,
-    user: Vec<Value>,
-    assistant: Vec<Value>,
-    images: Vec<Value>,
-    documents: Vec<Value>,
-    audio: usize,
-    calls: Vec<Value>,
-    call_ids: Vec<Value>,
-    results: Vec<Value>,
-    result_ids: Vec<Value>,
-    errors: usize,
-    reasoning: Vec<Value>,
-    signatures: Vec<Value>,
-    encrypted: Vec<Value>,
-    tools: Vec<Value>,
-    vendor_blocks: usize,
-    breakpoints: usize,
+pub(crate) struct Question {
+    pub(crate) system: Vec<Value>,
+    pub(crate) user: Vec<Value>,
+    pub(crate) assistant: Vec<Value>,
+    pub(crate) images: Vec<Value>,
+    pub(crate) documents: Vec<Value>,
+    pub(crate) audio: usize,
+    pub(crate) videos: Vec<Value>,
+    pub(crate) calls: Vec<Value>,
+    pub(crate) call_ids: Vec<Value>,
+    pub(crate) results: Vec<Value>,
+    pub(crate) result_ids: Vec<Value>,
+    pub(crate) errors: usize,
+    pub(crate) reasoning: Vec<Value>,
+    pub(crate) signatures: Vec<Value>,
+    pub(crate) encrypted: Vec<Value>,
+    /// Proofs of the calls themselves.
+    pub(crate) call_signatures: Vec<Value>,
+    pub(crate) tools: Vec<Value>,
+    pub(crate) vendor_blocks: usize,
+    pub(crate) breakpoints: usize,
 }
 
 pub(crate) fn facts(dialect: Dialect, body: &Value) -> Facts {
     let mut question = Question::default();
     match dialect {
         Dialect::OpenAiChat => question.openai(body),
+        Dialect::OpenAiResponses => openai_responses::question(body, &mut question),
         Dialect::AnthropicMessages => question.anthropic(body),
+        Dialect::BedrockConverse => question.bedrock(body),
+        Dialect::CohereChat => question.cohere(body),
+        Dialect::OpenAiCompletions => question.completions(body),
+        Dialect::OllamaChat => question.ollama(body),
+        Dialect::Gemini => question.gemini(body),
+        other => unreachable!("{} is checked by operations.rs", other.name()),
     }
     let mut facts = question.into_facts();
     let shared = match dialect {
         Dialect::OpenAiChat => openai_settings(body),
+        Dialect::OpenAiResponses => openai_responses::settings(body),
         Dialect::AnthropicMessages => anthropic_settings(body),
+        Dialect::BedrockConverse => bedrock_converse::settings(body),
+        Dialect::CohereChat => cohere_chat::settings(body),
+        Dialect::OpenAiCompletions => openai_completions::settings(body),
+        Dialect::OllamaChat => ollama_chat::settings(body),
+        Dialect::Gemini => gemini::settings(body),
+        other => unreachable!("{} is checked by operations.rs", other.name()),
     };
     facts.extend(shared.into_iter().filter(|(_, value)| !value.is_null()));
     facts
@@ -58,6 +79,8 @@ impl Question {
             ("earlier reasoning", self.reasoning),
             ("earlier signatures", self.signatures),
             ("earlier encrypted reasoning", self.encrypted),
+            ("earlier call signatures", self.call_signatures),
+            ("videos", self.videos),
             ("tools", self.tools),
         ];
         let counts = [
@@ -74,7 +97,7 @@ impl Question {
             .collect()
     }
 
-    fn say(&mut self, role: &str, text: &Value) {
+    pub(crate) fn say(&mut self, role: &str, text: &Value) {
         if text.as_str().is_none_or(str::is_empty) {
             return;
         }
@@ -85,7 +108,7 @@ impl Question {
         }
     }
 
-    fn breakpoint(&mut self, value: &Value) {
+    pub(crate) fn breakpoint(&mut self, value: &Value) {
         self.breakpoints += usize::from(value["cache_control"].is_object());
     }
 
@@ -124,9 +147,17 @@ impl Question {
         }
     }
 
-    fn tool(&mut self, name: &Value, description: &Value, schema: &Value, strict: &Value) {
+    pub(crate) fn tool(
+        &mut self,
+        name: &Value,
+        description: &Value,
+        schema: &Value,
+        strict: &Value,
+    ) {
         let empty = json!({"type": "object", "properties": {}});
         let schema = if schema.is_object() { schema } else { &empty };
+        // Not being strict is what leaving it out means in most dialects.
+        let strict = if *strict == false { &Value::Null } else { strict };
         self.tools.push(json!([name, description, schema, strict]));
     }
 
@@ -146,7 +177,7 @@ impl Question {
         self.result(&message["tool_call_id"], text);
     }
 
-    fn result(&mut self, id: &Value, text: String) {
+    pub(crate) fn result(&mut self, id: &Value, text: String) {
         self.results.push(text.into());
         if let Some(id) = id.as_str().filter(|id| !id.is_empty()) {
             self.result_ids.push(sanitize(id).into());
@@ -216,13 +247,20 @@ impl Question {
             "file" => {
                 let file = &part["file"];
                 let data = file["file_data"].as_str().or(file["file_id"].as_str()).unwrap_or("");
-                self.documents.push(plain_source(data).into());
+                match plain_text(data) {
+                    Some(text) => self.say(role, &text.into()),
+                    None => self.documents.push(plain_source(data).into()),
+                }
             }
             "document_url" => {
                 let url = part["document_url"].as_str().unwrap_or("");
                 self.documents.push(plain_source(url).into());
             }
             "input_audio" => self.audio += 1,
+            "video_url" => {
+                let url = part["video_url"]["url"].as_str().unwrap_or("");
+                self.videos.push(plain_source(url).into());
+            }
             _ => self.vendor_blocks += 1,
         }
     }
@@ -260,7 +298,7 @@ impl Question {
             "document" => self.anthropic_document(role, block),
             "tool_use" => {
                 self.calls.push(json!([block["name"], block["input"]]));
-                self.call_ids.push(block["id"].clone());
+                self.call_ids.push(sanitize(block["id"].as_str().unwrap_or("")).into());
             }
             "tool_result" => self.anthropic_result(block),
             "thinking" => {
@@ -268,10 +306,10 @@ impl Question {
                     self.reasoning.push(block["thinking"].clone());
                 }
                 if block["signature"].as_str().is_some_and(|signature| !signature.is_empty()) {
-                    self.signatures.push(block["signature"].clone());
+                    self.signatures.push(unmark(&block["signature"]).into());
                 }
             }
-            "redacted_thinking" => self.encrypted.push(block["data"].clone()),
+            "redacted_thinking" => self.encrypted.push(unmark(&block["data"]).into()),
             _ => self.vendor_blocks += 1,
         }
     }
@@ -308,13 +346,23 @@ impl Question {
     }
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// The bytes of a `data:` URL, or the URL.
-fn plain_source(url: &str) -> String {
+pub(crate) fn plain_source(url: &str) -> String {
     url.split_once(";base64,").map_or(url, |(_, data)| data).to_owned()
+}
+
+/// The text of a `data:` URL that is one: other dialects have places for texts that are no files.
+pub(crate) fn plain_text(url: &str) -> Option<String> {
+    let (_, data) = url.strip_prefix("data:text/")?.split_once(";base64,")?;
+    decode_text(data)
+}
+
+pub(crate) fn decode_text(base64: &str) -> Option<String> {
+    String::from_utf8(BASE64_STANDARD.decode(base64).ok()?).ok()
 }
 
 fn source(source: &Value) -> Value {
@@ -326,7 +374,7 @@ fn source(source: &Value) -> Value {
         .unwrap_or_default()
 }
 
-type Settings = Vec<(&'static str, Value)>;
+pub(crate) type Settings = Vec<(&'static str, Value)>;
 
 fn openai_settings(body: &Value) -> Settings {
     let limit = body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64());
@@ -373,7 +421,10 @@ fn openai_settings(body: &Value) -> Settings {
         ),
         ("json mode", if format["type"] == "json_object" { json!(true) } else { Value::Null }),
         ("user", body["user"].clone()),
-        ("seed", body["seed"].as_u64().map_or(Value::Null, Value::from)),
+        (
+            "seed",
+            body["seed"].as_u64().or(body["random_seed"].as_u64()).map_or(Value::Null, Value::from),
+        ),
         (
             "penalties",
             if body["frequency_penalty"].is_number() || body["presence_penalty"].is_number() {
@@ -387,8 +438,14 @@ fn openai_settings(body: &Value) -> Settings {
             "n",
             if body["n"].as_u64().is_some_and(|n| n > 1) { body["n"].clone() } else { Value::Null },
         ),
+        ("web search", is_object(&body["web_search_options"])),
+        ("verbosity", body["verbosity"].clone()),
         ("thinking", thinking_of_openai(body)),
     ]
+}
+
+fn is_object(value: &Value) -> Value {
+    if value.is_object() { json!(true) } else { Value::Null }
 }
 
 fn thinking_of_openai(body: &Value) -> Value {
@@ -442,6 +499,16 @@ fn anthropic_settings(body: &Value) -> Settings {
         ("stream", if body["stream"] == true { json!(true) } else { Value::Null }),
         ("output schema", format["schema"].clone()),
         ("user", body["metadata"]["user_id"].clone()),
+        (
+            "web search",
+            if list(&body["tools"]).iter().any(|tool| {
+                tool["type"].as_str().is_some_and(|kind| kind.starts_with("web_search_"))
+            }) {
+                json!(true)
+            } else {
+                Value::Null
+            },
+        ),
         (
             "thinking",
             match body["thinking"]["type"].as_str() {

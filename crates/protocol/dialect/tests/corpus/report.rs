@@ -29,6 +29,8 @@ pub(crate) struct Report {
     /// Losses that have a reason, by feature.
     losses: BTreeMap<(&'static str, &'static str), (usize, BTreeSet<String>)>,
     failures: Vec<String>,
+    /// The same by dialect and feature.
+    unexplained: BTreeMap<(&'static str, &'static str), usize>,
 }
 
 /// How many failures are printed in full.
@@ -38,6 +40,24 @@ const FAILURES_SHOWN_MAX: usize = 60;
 const EXCERPT_MAX: usize = 260;
 
 impl Report {
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for (place, (kept, total)) in other.counts {
+            let counts = self.counts.entry(place).or_default();
+            *counts = (counts.0 + kept, counts.1 + total);
+        }
+        for (loss, (times, paths)) in other.losses {
+            let known = self.losses.entry(loss).or_default();
+            known.0 += times;
+            known.1.extend(paths);
+        }
+        for (place, times) in other.unexplained {
+            *self.unexplained.entry(place).or_default() += times;
+        }
+        self.failures.extend(other.failures);
+        self
+    }
+
     /// Compares what was said with what is said now.
     pub(crate) fn compare(
         &mut self,
@@ -138,6 +158,8 @@ impl Report {
     }
 
     fn fail(&mut self, mismatch: &Mismatch<'_>) {
+        let place = (mismatch.there.name(), mismatch.feature);
+        *self.unexplained.entry(place).or_default() += 1;
         self.failures.push(format!(
             "{} {} {:?} {}:\n    expected {}\n    found    {}",
             mismatch.exchange.path,
@@ -153,6 +175,9 @@ impl Report {
     pub(crate) fn finish(self) {
         let table = self.table();
         println!("{table}");
+        for ((through, feature), times) in &self.unexplained {
+            println!("{times} times through {through}: {feature}");
+        }
         for failure in self.failures.iter().take(FAILURES_SHOWN_MAX) {
             println!("{failure}");
         }

@@ -1,5 +1,9 @@
 //! Event streams, read the plain way.
 
+use dialect::Dialect;
+
+use crate::frames::frames;
+
 /// One event.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
@@ -35,7 +39,8 @@ pub(crate) fn split_streams(text: &str) -> Vec<Vec<Event>> {
     let mut streams: Vec<Vec<Event>> = Vec::new();
     let mut is_open = false;
     for event in parse(text) {
-        let starts = event.data.starts_with(r#"{"type":"message_start""#);
+        let begins = |kind: &str| event.data.starts_with(&format!("{{\"type\":\"{kind}\""));
+        let starts = begins("message_start") || begins("response.created");
         if starts || !is_open {
             streams.push(Vec::new());
             is_open = true;
@@ -43,4 +48,15 @@ pub(crate) fn split_streams(text: &str) -> Vec<Vec<Event>> {
         streams.last_mut().expect("one is open").push(event);
     }
     streams
+}
+
+/// The events of a stream that was written in a dialect.
+pub(crate) fn written(dialect: Dialect, out: &[u8]) -> Vec<Event> {
+    let frames = frames(dialect, out).into_iter();
+    frames.map(|(name, data)| Event { name, data }).collect()
+}
+/// All lines of a stream that has one document per line.
+pub(crate) fn lines(text: &str) -> Vec<Event> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| Event { name: None, data: line.to_owned() }).collect()
 }

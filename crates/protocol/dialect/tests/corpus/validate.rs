@@ -3,10 +3,15 @@
 use dialect::Dialect;
 use serde_json::Value;
 
+use crate::bedrock_converse;
+use crate::gemini;
+use crate::openai_responses;
 use crate::sse::Event;
+use crate::{cohere_chat, ollama_chat, openai_completions};
 
-type Verdict = Result<(), String>;
+pub(crate) type Verdict = Result<(), String>;
 
+/// Ends a check with what is wrong.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {
@@ -14,29 +19,58 @@ macro_rules! ensure {
         }
     };
 }
+pub(crate) use ensure;
 
 pub(crate) fn request(dialect: Dialect, body: &Value) -> Verdict {
     match dialect {
         Dialect::OpenAiChat => openai_request(body),
+        Dialect::OpenAiResponses => openai_responses::valid_request(body),
         Dialect::AnthropicMessages => anthropic_request(body),
+        Dialect::BedrockConverse => bedrock_converse::valid_request(body),
+        Dialect::CohereChat => cohere_chat::valid_request(body),
+        Dialect::OpenAiCompletions => openai_completions::valid_request(body),
+        Dialect::OllamaChat => ollama_chat::valid_request(body),
+        Dialect::Gemini => gemini::valid_request(body),
+        other => unreachable!("{} is checked by operations.rs", other.name()),
     }
 }
 
 pub(crate) fn reply(dialect: Dialect, body: &Value) -> Verdict {
     match dialect {
         Dialect::OpenAiChat => openai_reply(body),
+        Dialect::OpenAiResponses => openai_responses::valid_reply(body),
         Dialect::AnthropicMessages => anthropic_reply(body),
+        Dialect::BedrockConverse => bedrock_converse::valid_reply(body),
+        Dialect::CohereChat => cohere_chat::valid_reply(body),
+        Dialect::OpenAiCompletions => openai_completions::valid_reply(body),
+        Dialect::OllamaChat => ollama_chat::valid_reply(body),
+        Dialect::Gemini => gemini::valid_reply(body),
+        other => unreachable!("{} is checked by operations.rs", other.name()),
     }
 }
 
 pub(crate) fn stream(dialect: Dialect, events: &[Event]) -> Verdict {
     match dialect {
         Dialect::OpenAiChat => openai_stream(events),
+        Dialect::OpenAiResponses => openai_responses::valid_stream(events),
         Dialect::AnthropicMessages => anthropic_stream(events),
+        Dialect::BedrockConverse => bedrock_converse::valid_stream(events),
+        Dialect::CohereChat => cohere_chat::valid_stream(events),
+        Dialect::OpenAiCompletions => openai_completions::valid_stream(events),
+        Dialect::OllamaChat => ollama_chat::valid_stream(events),
+        Dialect::Gemini => gemini::valid_stream(events),
+        other => unreachable!("{} is checked by operations.rs", other.name()),
     }
 }
 
 pub(crate) fn error(dialect: Dialect, status: u16, body: &Value) -> Verdict {
+    match dialect {
+        Dialect::BedrockConverse => return bedrock_converse::valid_error(status, body),
+        Dialect::CohereChat => return cohere_chat::valid_error(body),
+        Dialect::OllamaChat => return ollama_chat::valid_error(body),
+        Dialect::Gemini => return gemini::valid_error(status, body),
+        _ => {}
+    }
     ensure!(body["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "no message");
     ensure!(body["error"]["type"].is_string(), "no type");
     if dialect == Dialect::AnthropicMessages {
@@ -54,7 +88,7 @@ pub(crate) fn error(dialect: Dialect, status: u16, body: &Value) -> Verdict {
     Ok(())
 }
 
-fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value[name].as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -124,6 +158,7 @@ fn openai_part(part: &Value) -> Verdict {
         "refusal" => part["refusal"].is_string(),
         "image_url" => part["image_url"]["url"].is_string(),
         "input_audio" => true,
+        "video_url" => part["video_url"]["url"].is_string(),
         "file" => part["file"]["file_id"].is_string() || part["file"]["file_data"].is_string(),
         _ => false,
     };
@@ -131,7 +166,7 @@ fn openai_part(part: &Value) -> Verdict {
     Ok(())
 }
 
-fn openai_call(call: &Value) -> Verdict {
+pub(crate) fn openai_call(call: &Value) -> Verdict {
     ensure!(call["id"].as_str().is_some_and(|id| !id.is_empty()), "call without id");
     match call["type"].as_str() {
         Some("function") => {
@@ -164,7 +199,7 @@ fn openai_reply(body: &Value) -> Verdict {
     openai_usage(&body["usage"])
 }
 
-fn openai_usage(usage: &Value) -> Verdict {
+pub(crate) fn openai_usage(usage: &Value) -> Verdict {
     if usage.is_null() {
         return Ok(());
     }
@@ -356,7 +391,7 @@ fn anthropic_stream(events: &[Event]) -> Verdict {
                 let belongs = match block.as_str() {
                     "text" => ["text_delta", "citations_delta"].contains(&delta),
                     "thinking" => ["thinking_delta", "signature_delta"].contains(&delta),
-                    "tool_use" => delta == "input_json_delta",
+                    "tool_use" | "server_tool_use" | "mcp_tool_use" => delta == "input_json_delta",
                     _ => false,
                 };
                 ensure!(belongs, "{delta} in {block}");

@@ -1,9 +1,11 @@
 //! What must hold for any input: no panic, and what is written is JSON. Shared by the mutation test and the fuzz
 //! targets.
 
+mod frames;
+
 use dialect::{
-    Dialect, EventClass, Notes, ReplyOptions, RequestOptions, StreamTranslator, UsageReader,
-    event_class, read_error, translate_reply, translate_request, write_error,
+    Dialect, EventClass, Framing, Notes, ReplyOptions, RequestOptions, StreamTranslator,
+    UsageReader, event_class, read_error, translate_reply, translate_request, write_error,
 };
 use serde::de::IgnoredAny;
 
@@ -38,27 +40,39 @@ pub(crate) fn reply(from: Dialect, to: Dialect, document: &[u8]) {
     UsageReader::new(from).reply(document);
 }
 
+/// The data in a line of a stream.
+fn data_of(dialect: Dialect, line: &[u8]) -> Option<&[u8]> {
+    match dialect.framing() {
+        Framing::Lines => Some(line),
+        Framing::Sse | Framing::EventStream => line.strip_prefix(b"data: "),
+    }
+}
+
 /// An event stream.
 pub(crate) fn stream(from: Dialect, to: Dialect, document: &[u8]) {
     let notes = Notes::default();
     let mut translator = StreamTranslator::new(from, to, &reply_options(&notes));
     let mut reader = UsageReader::new(from);
     let mut out = Vec::new();
+    let mut name = None;
     for line in document.split(|byte| *byte == b'\n') {
-        let Some(data) = line.strip_prefix(b"data: ") else { continue };
-        let is_done = event_class(from, None, data) == EventClass::Done;
-        reader.event(None, data);
-        if translator.event(None, data, &mut out).is_err() || is_done {
+        if let Some(event) = line.strip_prefix(b"event: ") {
+            name = std::str::from_utf8(event).ok();
+        }
+        let Some(data) = data_of(from, line) else { continue };
+        // Only this dialect's events are told apart by their names alone.
+        let event = name.take().filter(|_| from == Dialect::BedrockConverse);
+        let is_done = event_class(from, event, data) == EventClass::Done;
+        reader.event(event, data);
+        if translator.event(event, data, &mut out).is_err() || is_done {
             break;
         }
     }
     if translator.end(&mut out).is_err() {
         return;
     }
-    for line in out.split(|byte| *byte == b'\n') {
-        if let Some(data) = line.strip_prefix(b"data: ") {
-            assert!(data == b"[DONE]" || is_json(data), "{}", String::from_utf8_lossy(data));
-        }
+    for (_, data) in frames::frames(to, &out) {
+        assert!(data == "[DONE]" || is_json(data.as_bytes()), "{data}");
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt::{self, Write};
 
 use http::Method;
 use wire::{
-    BodyLength, BodyReader, ChunkedReader, HeadError, HeadLimits, Progress, RequestHead,
-    ResponseHead, SseReader,
+    BodyLength, BodyReader, ChunkedReader, EventStreamReader, HeadError, HeadLimits, Progress,
+    RequestHead, ResponseHead, SseReader,
 };
 
 /// One of the streams the crate reads.
@@ -21,6 +21,8 @@ pub(crate) enum Stream {
     Chunked,
     /// Server-sent events.
     Sse,
+    /// AWS event stream messages.
+    AwsMessages,
 }
 
 impl Stream {
@@ -31,6 +33,7 @@ impl Stream {
             Self::Responses => messages(&mut Responses::default(), bytes, cuts),
             Self::Chunked => chunked(bytes, cuts),
             Self::Sse => events(bytes, cuts),
+            Self::AwsMessages => event_stream(bytes, cuts),
         }
     }
 }
@@ -246,4 +249,32 @@ fn write_event(event: &wire::Event<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "  retry {retry_ms} ms")?;
     }
     Ok(())
+}
+
+fn event_stream(bytes: &[u8], cuts: &[usize]) -> String {
+    let mut reader = EventStreamReader::with_limit(EVENT_BYTES_MAX);
+    let mut out = String::new();
+    let mut start = 0;
+    for arrived in cuts.iter().copied().chain([bytes.len()]) {
+        let mut rest = &bytes[start..arrived];
+        start = arrived;
+        loop {
+            match reader.next(&mut rest) {
+                Err(error) => return out + &format!("refused: {error:?}: {error}\n"),
+                Ok(None) => break,
+                Ok(Some(message)) => write_event_message(&message, &mut out).unwrap(),
+            }
+        }
+        assert!(rest.is_empty(), "all of the input must have been read");
+    }
+    out.push_str(if reader.is_inside_message() { "unfinished\n" } else { "end\n" });
+    out
+}
+
+fn write_event_message(message: &wire::EventStreamMessage<'_>, out: &mut String) -> fmt::Result {
+    writeln!(out, "{:?} {:?}", message.message_type, message.name())?;
+    if let Some(text) = message.error_message {
+        writeln!(out, "  error {text:?}")?;
+    }
+    writeln!(out, "  {:?} \"{}\"", message.content_type, message.payload.escape_ascii())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Purpose, check};
-use crate::mock::anthropic::signature;
+use crate::mock::signature::signature;
 
 fn request() -> Value {
     json!({

@@ -68,6 +68,12 @@ pub(super) fn apply(
             edits.replace(member.key.clone(), to);
         }
     }
+    for (name, value) in rules.sets {
+        match document.find(name) {
+            Some((_, member)) => edits.replace(member.value.clone(), value),
+            None => edits.add(name, value.as_bytes()),
+        }
+    }
 }
 
 fn drops_by_model<'r>(rules: &BodyRules, model: &str) -> std::slice::Iter<'r, &'static str> {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use net::Buffer;
 
+use super::list::List;
 use crate::extra_fields::ExtraFields;
 use crate::framed::Framed;
 use crate::inject::Injector;
@@ -13,6 +14,8 @@ pub(super) struct Output {
     /// Ready to be written.
     pub(super) framed: Framed,
     injector: Option<Injector>,
+    /// Set where the caller wants an array instead of events.
+    list: Option<Box<List>>,
     /// Set where the reply tells how it was routed.
     extra_fields: Option<ExtraFields>,
     clock: ChunkClock,
@@ -44,6 +47,7 @@ impl Output {
         Self {
             framed: Framed::default(),
             injector: None,
+            list: None,
             extra_fields,
             clock: ChunkClock { index: 0, last: began, fixed: None },
         }
@@ -82,7 +86,7 @@ impl Output {
     /// Adds relayed body bytes.
     pub(super) fn relay(&mut self, data: &[u8]) {
         let (Some(injector), Some(extra_fields)) = (&mut self.injector, &self.extra_fields) else {
-            return self.framed.push(data);
+            return self.send(data);
         };
         let mut piece = Buffer::with_capacity(data.len() + INJECTED_BYTES_USUAL);
         let clock = &mut self.clock;
@@ -90,7 +94,28 @@ impl Output {
             let (latency, index) = clock.next();
             extra_fields.write(latency, index, out);
         });
-        self.framed.push(piece.as_slice());
+        self.send(piece.as_slice());
+    }
+
+    /// From here on events become the elements of an array.
+    pub(super) fn list_events(&mut self) {
+        self.list = Some(Box::default());
+    }
+
+    /// Adds body bytes that are complete.
+    pub(super) fn send(&mut self, data: &[u8]) {
+        match &mut self.list {
+            None => self.framed.push(data),
+            Some(list) => list.push(data, &mut self.framed),
+        }
+    }
+
+    /// Ends the body.
+    pub(super) fn end(&mut self) {
+        if let Some(list) = &mut self.list {
+            list.end(&mut self.framed);
+        }
+        self.framed.end();
     }
 
     /// Writes `extra_fields` for the next chunk of a translated stream.

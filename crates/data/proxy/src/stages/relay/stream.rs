@@ -2,12 +2,13 @@
 
 use dialect::{Notes, ReplyOptions, StreamTranslator};
 use net::Buffer;
-use wire::{Event, SseError, SseReader};
+use wire::Event;
 
 use super::output::Output;
-use super::{Look, Relay};
+use super::{Look, Manners, Relay};
 use crate::error_body;
 use crate::reject::{Kind, Reject};
+use crate::stages::events::{self, Events};
 use crate::stages::open::Stream;
 use crate::stages::watch::{Seen, Watch};
 
@@ -17,9 +18,12 @@ const OPEN_ORIGIN: &[u8] = b"access-control-allow-origin: *\r\n";
 /// Streams are not for caches, whether or not the provider says so.
 const NO_CACHE: &[u8] = b"cache-control: no-cache\r\n";
 
+/// A stream that is told as an array.
+const ARRAY_TYPE: &[u8] = b"content-type: application/json\r\n";
+
 /// Sends the stream whose beginning is in `stream`.
 pub(super) async fn run(relay: &mut Relay<'_>, mut stream: Box<Stream>) -> Seen {
-    begin(relay);
+    begin(relay, stream.notes.is_some());
     let Stream { held, reader, watch, notes, has_ended } = &mut *stream;
     let held = std::mem::replace(held, Buffer::unallocated());
     relay.output.settle_in();
@@ -45,14 +49,22 @@ pub(super) async fn run(relay: &mut Relay<'_>, mut stream: Box<Stream>) -> Seen 
 }
 
 /// Writes the head; of the provider's input head and held payload are done with.
-fn begin(relay: &mut Relay<'_>) {
+fn begin(relay: &mut Relay<'_>, is_translated: bool) {
     let framing = relay.context.open_framing();
     let opens = relay.manners.family.is_drop_in() && relay.context.cors.is_empty();
     let input = relay.passing.answering.upstream.connection.input();
     let is_said = relay.head.header(input, "cache-control").is_some();
     let lines =
         [if opens { OPEN_ORIGIN } else { b"" }, if is_said { b"" } else { NO_CACHE }].concat();
-    relay.begin(framing, &lines);
+    let own_type = is_translated.then(|| relay.manners.caller_dialect.framing());
+    let own_type = match relay.manners.lists_events {
+        true => Some(ARRAY_TYPE),
+        false => own_type.map(events::header_lines),
+    };
+    relay.begin(framing, own_type, &lines);
+    if relay.manners.lists_events {
+        relay.output.list_events();
+    }
     let held = relay.passing.taken - relay.head.len();
     relay.passing.answering.upstream.connection.consume(held);
 }
@@ -94,7 +106,7 @@ async fn pass(
         };
     }
     passage.end(&mut relay.output)?;
-    relay.output.framed.end();
+    relay.output.end();
     relay.write().await
 }
 
@@ -106,9 +118,10 @@ async fn tell(relay: &mut Relay<'_>, reject: Reject, is_between: bool) {
     }
     let mut frames = Buffer::new();
     let routed = relay.manners.routed.as_ref();
-    error_body::write_stream(relay.manners.family, &reject, routed, &mut frames);
-    relay.output.framed.push(frames.as_slice());
-    relay.output.framed.end();
+    let Manners { family, caller_dialect, .. } = relay.manners;
+    error_body::write_stream(*family, *caller_dialect, &reject, routed, &mut frames);
+    relay.output.send(frames.as_slice());
+    relay.output.end();
     if relay.write().await.is_err() {
         relay.is_intact = false;
     }
@@ -117,7 +130,7 @@ async fn tell(relay: &mut Relay<'_>, reject: Reject, is_between: bool) {
 
 /// The provider's bytes as they are, but for an event the caller did not ask for.
 struct Untouched<'w> {
-    reader: &'w mut SseReader,
+    reader: &'w mut Events,
     watch: &'w mut Watch,
     filter: Option<UsageFilter>,
 }
@@ -129,7 +142,7 @@ impl Passage for Untouched<'_> {
             return Ok(());
         };
         // The held payload is read again, this time to leave events out.
-        *self.reader = SseReader::new();
+        self.reader.restart();
         filter.pass(self.reader, payload, output, |_| ())
     }
 
@@ -141,7 +154,7 @@ impl Passage for Untouched<'_> {
             });
         }
         let mut rest = payload;
-        while let Some(event) = self.reader.next(&mut rest).map_err(|e| unreadable(&e))? {
+        while let Some(event) = self.reader.next(&mut rest)? {
             watch.note(&event);
         }
         output.relay(payload);
@@ -170,13 +183,13 @@ impl UsageFilter {
 
     fn pass(
         &mut self,
-        reader: &mut SseReader,
+        reader: &mut Events,
         payload: &[u8],
         output: &mut Output,
         mut note: impl FnMut(&Event<'_>),
     ) -> Result<(), Reject> {
         let (mut rest, mut done) = (payload, 0);
-        while let Some(event) = reader.next(&mut rest).map_err(|error| unreadable(&error))? {
+        while let Some(event) = reader.next(&mut rest)? {
             note(&event);
             let is_unasked = dialect::is_usage_alone(event.data);
             let in_payload = event.raw.len() - event.raw.len().min(self.pending.len());
@@ -210,21 +223,16 @@ impl UsageFilter {
 
 /// Each event read, and written in the caller's dialect.
 struct Translation<'w> {
-    reader: &'w mut SseReader,
+    reader: &'w mut Events,
     watch: &'w mut Watch,
     translator: StreamTranslator,
     frames: Vec<u8>,
 }
 
 impl<'w> Translation<'w> {
-    fn new(
-        relay: &Relay<'_>,
-        notes: &Notes,
-        reader: &'w mut SseReader,
-        watch: &'w mut Watch,
-    ) -> Self {
+    fn new(relay: &Relay<'_>, notes: &Notes, reader: &'w mut Events, watch: &'w mut Watch) -> Self {
         // The held payload is read again, this time to translate it.
-        *reader = SseReader::new();
+        reader.restart();
         let manners = relay.manners;
         let id = format!("{:016x}", manners.number);
         let options = ReplyOptions {
@@ -250,18 +258,18 @@ impl<'w> Translation<'w> {
         is_noted: bool,
     ) -> Result<(), Reject> {
         let mut rest = payload;
-        while let Some(event) = self.reader.next(&mut rest).map_err(|error| unreadable(&error))? {
+        while let Some(event) = self.reader.next(&mut rest)? {
             if !is_noted {
                 self.watch.note(&event);
             }
             let written = write_event(&mut self.translator, &event, output, &mut self.frames);
             if let Err(reject) = written {
                 // What came before in the same piece is good.
-                output.framed.push(&self.frames);
+                output.send(&self.frames);
                 return Err(reject);
             }
         }
-        output.framed.push(&self.frames);
+        output.send(&self.frames);
         self.frames.clear();
         Ok(())
     }
@@ -301,16 +309,11 @@ impl Passage for Translation<'_> {
         }
         let mut trailer = |out: &mut Vec<u8>| output.chunk_trailer(out);
         let ended = self.translator.end_with(&mut trailer, &mut self.frames);
-        output.framed.push(&self.frames);
+        output.send(&self.frames);
         self.frames.clear();
         ended.map_err(|error| {
             let message = format!("the provider's stream could not be read: {error}");
             Reject::new(Kind::BadReply, message)
         })
     }
-}
-
-#[cold]
-fn unreadable(error: &SseError) -> Reject {
-    Reject::new(Kind::BadReply, format!("the provider's stream cannot be read: {error}"))
 }

@@ -16,7 +16,7 @@ pub(super) async fn run(relay: &mut Relay<'_>, usage: &mut UsageReader) -> Seen 
     let mut tee = Tee { reader: usage, copy: Vec::new(), pieces: 0, is_over: false };
     let passed = match framing(relay) {
         Ok(framing) => {
-            relay.begin(framing, b"");
+            relay.begin(framing, None, b"");
             pass(relay, &mut tee).await
         }
         Err(reject) => Err(reject),

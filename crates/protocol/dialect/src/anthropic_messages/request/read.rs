@@ -4,8 +4,8 @@ use super::OWN_MEMBERS;
 use crate::Dialect;
 use crate::anthropic_messages::block::read_blocks;
 use crate::canonical::{
-    FunctionTool, Message, OutputFormat, Part, PartKind, ReasoningMode, Request, Role, Tool,
-    ToolChoice,
+    FunctionTool, HostedTool, Message, OutputFormat, Part, PartKind, ReasoningMode, Request, Role,
+    Schema, ServerTool, Tool, ToolChoice,
 };
 use crate::error::{Error, What};
 use crate::fields;
@@ -118,7 +118,17 @@ fn read_tool<'a>(tool: Raw<'a>) -> Result<Tool<'a>, Error> {
     }
     let kind = fields::lenient_text(tool, "type").filter(|kind| *kind != *"custom");
     if let Some(kind) = kind {
-        return Ok(Tool::Vendor { kind, raw: tool });
+        return Ok(match hosted_tool(&kind.plain()) {
+            Some(hosted) => Tool::Hosted(HostedTool {
+                tool: hosted,
+                kind,
+                allowed_domains: tool.member("allowed_domains"),
+                blocked_domains: tool.member("blocked_domains"),
+                user_location: tool.member("user_location"),
+                raw: tool,
+            }),
+            None => Tool::Vendor { kind, raw: tool },
+        });
     }
     let mut read =
         FunctionTool { name: fields::required_text(tool, "name")?, ..FunctionTool::default() };
@@ -133,6 +143,17 @@ fn read_tool<'a>(tool: Raw<'a>) -> Result<Tool<'a>, Error> {
         }
     }
     Ok(Tool::Function(read))
+}
+
+/// The tool that the vendor runs itself, by its type, which ends in a date.
+fn hosted_tool(kind: &str) -> Option<ServerTool> {
+    let is = |name: &str| kind.strip_prefix(name).is_some_and(|date| date.starts_with("_20"));
+    match () {
+        () if is("web_search") => Some(ServerTool::WebSearch),
+        () if is("web_fetch") => Some(ServerTool::WebFetch),
+        () if is("code_execution") => Some(ServerTool::CodeExecution),
+        () => None,
+    }
 }
 
 fn read_tool_choice<'a>(choice: Raw<'a>, request: &mut Request<'a>) -> Result<(), Error> {
@@ -186,7 +207,7 @@ fn read_format<'a>(format: Raw<'a>) -> OutputFormat<'a> {
     OutputFormat::JsonSchema {
         name: fields::lenient_text(format, "name"),
         description: None,
-        schema: format.member("schema"),
+        schema: format.member("schema").map(Schema::Value),
         strict: None,
     }
 }

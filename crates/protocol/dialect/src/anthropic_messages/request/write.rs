@@ -4,8 +4,8 @@ use super::SHARED_MEMBERS;
 use crate::Dialect;
 use crate::anthropic_messages::block_write::BlockWriter;
 use crate::canonical::{
-    FunctionTool, Message, OutputFormat, Part, PartKind, ReasoningMode, Request, Role, Tool,
-    ToolChoice,
+    FunctionTool, HostedTool, Message, OutputFormat, Part, PartKind, ReasoningMode, Request, Role,
+    Schema, ServerTool, Tool, ToolChoice,
 };
 use crate::effort::{self, Thinking};
 use crate::error::{Error, What};
@@ -70,6 +70,9 @@ impl<'w, 'a> Writer<'w, 'a> {
         BlockWriter {
             source: self.request.source,
             unsigned_thinking: self.target.unsigned_thinking,
+            foreign_server_tools: false,
+            characters: None,
+            unmarked_citations: false,
             notes: self.notes,
         }
     }
@@ -92,9 +95,10 @@ impl<'w, 'a> Writer<'w, 'a> {
             }
             _ => {
                 let mut array = body.array("system");
-                messages
-                    .iter()
-                    .try_for_each(|message| write_message_parts(message, &mut blocks, &mut array))
+                messages.iter().try_for_each(|message| {
+                    write_message_parts(message, &mut blocks, &mut array)
+                        .map_err(|error| request.in_message(error, message.position))
+                })
             }
         }
     }
@@ -111,7 +115,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         for turn in said.chunk_by(|one, next| wire_role(one.role) == wire_role(next.role)) {
             let mut object = array.object();
             object.str("role", turn.first().map_or("user", |message| wire_role(message.role)));
-            write_turn(turn, &mut blocks, &mut object)?;
+            write_turn(request, turn, &mut blocks, &mut object)?;
         }
         Ok(())
     }
@@ -120,14 +124,18 @@ impl<'w, 'a> Writer<'w, 'a> {
         let mut kept = Vec::new();
         for (position, tool) in self.request.tools.iter().enumerate() {
             match tool {
-                Tool::Vendor { kind, .. } if !self.is_own() && *kind == *"custom" => {
+                Tool::Custom(_) => {
                     let what = What::Inexpressible(Dialect::AnthropicMessages);
                     return Err(Error::at("custom", what).in_element(position).in_member("tools"));
                 }
                 Tool::Vendor { kind, .. } if !self.is_own() => {
                     self.notes.drop(&format!("tools[].{}", kind.plain()));
                 }
-                tool => kept.push(tool),
+                Tool::Hosted(HostedTool { tool: ServerTool::WebSearch, .. }) => kept.push(tool),
+                Tool::Hosted(hosted) if !self.is_own() => {
+                    self.notes.drop(&format!("tools[].{}", hosted.kind.plain()));
+                }
+                Tool::Function(_) | Tool::Hosted(_) | Tool::Vendor { .. } => kept.push(tool),
             }
         }
         let structured = self.structured_tool();
@@ -142,7 +150,7 @@ impl<'w, 'a> Writer<'w, 'a> {
             let mut tool = array.object();
             tool.str("name", name);
             tool.str("description", STRUCTURED_TOOL_DESCRIPTION);
-            write_schema(*schema, &mut tool);
+            write_schema(schema.map(Schema::text), &mut tool);
         }
         drop(array);
         match structured {
@@ -159,11 +167,12 @@ impl<'w, 'a> Writer<'w, 'a> {
     }
 
     /// The tool that stands in for structured output where the host has none.
-    fn structured_tool(&self) -> Option<(String, Option<Raw<'a>>)> {
-        match &self.request.output_format {
+    fn structured_tool(&self) -> Option<(String, Option<&'w Schema<'a>>)> {
+        let request = self.request;
+        match &request.output_format {
             Some(OutputFormat::JsonSchema { name, schema, .. }) if !self.target.output_format => {
                 let name = name.as_ref().map_or(SCHEMA_NAME.into(), Text::plain);
-                Some((format!("{STRUCTURED_TOOL_PREFIX}{name}"), *schema))
+                Some((format!("{STRUCTURED_TOOL_PREFIX}{name}"), schema.as_ref()))
             }
             _ => None,
         }
@@ -172,12 +181,15 @@ impl<'w, 'a> Writer<'w, 'a> {
     fn tool(&self, tool: &Tool<'_>, array: &mut Array<'_>) {
         let tool: &FunctionTool<'_> = match tool {
             Tool::Vendor { raw, .. } => return array.raw(*raw),
+            Tool::Hosted(hosted) if self.is_own() => return array.raw(hosted.raw),
+            Tool::Hosted(hosted) => return write_web_search(hosted, array.object()),
+            Tool::Custom(_) => return,
             Tool::Function(tool) => tool,
         };
         let mut object = array.object();
         object.text("name", &tool.name);
         object.text_if("description", tool.description.as_ref());
-        write_schema(tool.parameters, &mut object);
+        write_schema(tool.parameters.as_ref().map(Raw::text), &mut object);
         if let Some(strict) = tool.strict {
             object.bool("strict", strict);
         }
@@ -248,7 +260,7 @@ impl<'w, 'a> Writer<'w, 'a> {
             ("n", sampling.choices.filter(|count| count.as_u64() != Some(1))),
         ];
         for (name, value) in foreign {
-            if value.is_some() {
+            if value.is_some() || (name == "logprobs" && sampling.wants_logprobs) {
                 self.notes.drop(name);
             }
         }
@@ -269,7 +281,9 @@ impl<'w, 'a> Writer<'w, 'a> {
 
     fn thinking(&mut self, body: &mut Object<'_>) {
         let mode = self.request.reasoning.as_ref().and_then(|ask| ask.mode);
-        let display = self.request.reasoning.as_ref().and_then(|ask| ask.display.as_ref());
+        let ask = self.request.reasoning.as_ref();
+        let display = ask.and_then(|ask| ask.display.as_ref());
+        let is_retold = display.is_none() && ask.is_some_and(|ask| ask.summary.is_some());
         let kind = match &self.thinking {
             None => return,
             // An effort of its own does not switch thinking on in this dialect.
@@ -285,6 +299,10 @@ impl<'w, 'a> Writer<'w, 'a> {
         }
         if mode != Some(ReasoningMode::Disabled) {
             thinking.text_if("display", display);
+        }
+        // Models that think adaptively keep it to themselves unless asked.
+        if is_retold && kind == "adaptive" {
+            thinking.str("display", "summarized");
         }
     }
 
@@ -313,7 +331,9 @@ impl<'w, 'a> Writer<'w, 'a> {
             Some(OutputFormat::JsonSchema { schema, .. }) => {
                 let mut format = config.object("format");
                 format.str("type", "json_schema");
-                format.raw_if("schema", *schema);
+                if let Some(schema) = schema {
+                    format.verbatim("schema", schema.text());
+                }
             }
             _ => {}
         }
@@ -348,7 +368,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         for (name, value) in &request.rest {
             match &**name {
                 "output_config" if self.is_own() => {}
-                name if self.is_own() || SHARED_MEMBERS.contains(&name) => body.raw(name, *value),
+                name if self.is_own() || self.shares(name) => body.raw(name, *value),
                 name => self.notes.drop(name),
             }
         }
@@ -359,6 +379,11 @@ impl<'w, 'a> Writer<'w, 'a> {
                 self.notes.drop(name);
             }
         }
+    }
+
+    /// Whether a member without a common meaning is this vendor's, although another dialect says it.
+    fn shares(&self, name: &str) -> bool {
+        self.request.source == Dialect::OpenAiChat && SHARED_MEMBERS.contains(&name)
     }
 
     fn service_tier(&mut self, tier: &Text<'_>, body: &mut Object<'_>) {
@@ -391,6 +416,7 @@ fn wire_role(role: Role) -> &'static str {
 
 /// The content of neighbouring messages of one role; results of tools come first, as the vendor wants it.
 fn write_turn(
+    request: &Request<'_>,
     turn: &[&Message<'_>],
     blocks: &mut BlockWriter<'_>,
     object: &mut Object<'_>,
@@ -407,10 +433,10 @@ fn write_turn(
     let mut content = object.array("content");
     let (results, said): (Vec<&Message<'_>>, Vec<&Message<'_>>) =
         turn.iter().partition(|message| message.role == Role::Tool);
-    results
-        .iter()
-        .chain(&said)
-        .try_for_each(|message| write_message_parts(message, blocks, &mut content))
+    results.iter().chain(&said).try_for_each(|message| {
+        write_message_parts(message, blocks, &mut content)
+            .map_err(|error| request.in_message(error, message.position))
+    })
 }
 
 fn write_message_parts(
@@ -424,23 +450,26 @@ fn write_message_parts(
         let breakpoint = message.cache_control.filter(|_| Some(position) == last);
         blocks
             .part_with_cache_control(part, part.cache_control.or(breakpoint), array)
-            .map_err(|error| in_part(error, message, part))?;
+            .map_err(|error| error.in_element(part.position).in_member("content"))?;
     }
     Ok(())
 }
 
-fn in_part(error: Error, message: &Message<'_>, part: &Part<'_>) -> Error {
-    let error = error.in_element(part.position).in_member("content");
-    match message.position {
-        Some(position) => error.in_element(position).in_member("messages"),
-        None => error.in_member("system"),
-    }
+/// The version of the web search tool that every model of the vendor takes which searches at all.
+const WEB_SEARCH: &str = "web_search_20250305";
+
+fn write_web_search(hosted: &HostedTool<'_>, mut object: Object<'_>) {
+    object.str("type", WEB_SEARCH);
+    object.str("name", "web_search");
+    object.raw_if("allowed_domains", hosted.allowed_domains);
+    object.raw_if("blocked_domains", hosted.blocked_domains);
+    object.raw_if("user_location", hosted.user_location);
 }
 
 /// A tool without parameters takes an empty object.
-fn write_schema(schema: Option<Raw<'_>>, object: &mut Object<'_>) {
+fn write_schema(schema: Option<&str>, object: &mut Object<'_>) {
     match schema {
-        Some(schema) => object.raw("input_schema", schema),
+        Some(schema) => object.verbatim("input_schema", schema),
         None => object.verbatim("input_schema", r#"{"type":"object","properties":{}}"#),
     }
 }

@@ -1,18 +1,22 @@
 //! Reading the events of a message stream.
 
-use crate::anthropic_messages::block::read_citation;
+use crate::anthropic_messages::block::{read_citation, read_thinking};
 use crate::anthropic_messages::error::read_object;
 use crate::anthropic_messages::reply::stop_of_reason;
+use crate::anthropic_messages::server_tool::{read_call, read_result};
 use crate::anthropic_messages::usage::read_usage;
 use crate::canonical::{Citation, Delta, Event, Reasoning, Start, Usage};
 use crate::error::{Error, What};
 use crate::error_shape::read_stream_error_at;
 use crate::fields;
 use crate::format::{Emit, ReadStream};
-use crate::json::{Cursor, Raw, Text};
+use crate::json::{Cursor, Index, Raw, Text};
 
 /// Most blocks that may be open at a time. The vendor opens one.
 const OPEN_BLOCKS_MAX: usize = 64;
+
+/// Longest input of a tool that the vendor runs itself, in bytes; it is held until it is complete.
+const SERVER_INPUT_BYTES_MAX: usize = 1 << 20;
 
 /// Reads events; it remembers what kind of block is open under which number.
 #[derive(Debug, Default)]
@@ -41,7 +45,12 @@ enum Block {
     ToolUse {
         slot: u32,
     },
-    /// Of a tool that the vendor runs itself.
+    /// The vendor runs a tool of its own: the block as it began, and its input as far as it has come.
+    ServerCall {
+        begun: String,
+        json: String,
+    },
+    /// Of a tool that only this vendor has.
     Vendor,
 }
 
@@ -140,7 +149,15 @@ impl StreamReader {
             "text" => self.text_start(block, emit)?,
             "thinking" | "redacted_thinking" => self.thinking_start(block, emit)?,
             "tool_use" => self.tool_start(block, emit)?,
-            _ => Block::Vendor,
+            "server_tool_use" | "mcp_tool_use" => {
+                Block::ServerCall { begun: block.text().to_owned(), json: String::new() }
+            }
+            _ => {
+                if let Some(result) = read_result(block) {
+                    emit(Event::Delta(0, Delta::ServerResult(result)))?;
+                }
+                Block::Vendor
+            }
         };
         self.open.push((number, opened));
         Ok(())
@@ -158,13 +175,7 @@ impl StreamReader {
     fn thinking_start<'a>(&mut self, block: Raw<'a>, emit: Emit<'_, 'a>) -> Result<Block, Error> {
         let slot = self.thoughts;
         self.thoughts += 1;
-        let filled = |name| fields::lenient_text(block, name).filter(|text| !text.is_empty());
-        let reasoning = Reasoning {
-            text: filled("thinking"),
-            signature: filled("signature"),
-            data: filled("data"),
-            ..Reasoning::default()
-        };
+        let reasoning = read_thinking(block);
         if !reasoning.is_empty() {
             emit(Event::Delta(0, Delta::Reasoning { slot, reasoning }))?;
         }
@@ -197,6 +208,15 @@ impl StreamReader {
         let filled = |name| fields::lenient_text(delta, name).filter(|text| !text.is_empty());
         match &mut self.open[position].1 {
             Block::Vendor => Ok(()),
+            Block::ServerCall { json, .. } => {
+                if let Some(fragment) = filled("partial_json") {
+                    json.push_str(&fragment.plain());
+                }
+                if json.len() > SERVER_INPUT_BYTES_MAX {
+                    return Err(Error::at("delta.partial_json", What::Invalid("is too long")));
+                }
+                Ok(())
+            }
             Block::Text { citations, .. } => {
                 if let Some(citation) = delta.member("citation") {
                     citations.push(read_citation(citation).into_owned());
@@ -204,11 +224,7 @@ impl StreamReader {
                 self.text(filled("text"), emit)
             }
             Block::Thinking { slot } => {
-                let reasoning = Reasoning {
-                    text: filled("thinking"),
-                    signature: filled("signature"),
-                    ..Reasoning::default()
-                };
+                let reasoning = Reasoning { data: None, ..read_thinking(delta) };
                 if reasoning.is_empty() {
                     return Ok(());
                 }
@@ -237,6 +253,7 @@ impl StreamReader {
         };
         match self.open.swap_remove(position).1 {
             Block::Vendor => Ok(()),
+            Block::ServerCall { begun, json } => server_call(&begun, &json, emit),
             Block::Text { start, citations } => {
                 for citation in citations {
                     let citation = Citation { range: Some((start, self.characters)), ..citation };
@@ -246,6 +263,20 @@ impl StreamReader {
             }
             Block::Thinking { .. } | Block::ToolUse { .. } => emit(Event::Delta(0, Delta::PartEnd)),
         }
+    }
+}
+
+/// Hands on a call whose input is complete.
+fn server_call(begun: &str, json: &str, emit: Emit<'_, '_>) -> Result<(), Error> {
+    let (mut begun_index, mut input_index) = (Index::new(), Index::new());
+    let begun = begun_index.read(begun.as_bytes())?;
+    let input = match json {
+        "" => begun.member("input"),
+        json => input_index.read(json.as_bytes()).ok(),
+    };
+    match read_call(begun, input) {
+        Some(call) => emit(Event::Delta(0, Delta::ServerCall(call.into_owned()))),
+        None => Ok(()),
     }
 }
 

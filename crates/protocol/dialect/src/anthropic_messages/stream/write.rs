@@ -1,23 +1,20 @@
 //! Writing the events of a message stream.
-//!
-//! Blocks may not overlap, but other dialects let parts grow side by side. So a block that is not complete keeps the
-//! next ones waiting: what belongs to them is held, within a limit, and written when the block is done.
 
 use std::borrow::Cow;
 
 use crate::anthropic_messages::block_write::{sanitize_id, write_citation, write_reasoning};
 use crate::anthropic_messages::error::write_stream_error;
 use crate::anthropic_messages::reply::reason_of_stop;
+use crate::anthropic_messages::server_tool::{self, write_call_head, write_result};
 use crate::anthropic_messages::usage::write_usage;
-use crate::canonical::{Citation, Delta, Event, Reasoning, Start, Stop, Usage};
-use crate::error::{Error, What};
+use crate::canonical::{Citation, Delta, Event, Reasoning, ServerCall, Start, Stop, Usage};
+use crate::error::Error;
 use crate::format::{Trailer, WriteStream};
+use crate::in_order::InOrder;
 use crate::json::{Object, Text};
 use crate::options::ReplyOptions;
+use crate::signature::mark;
 use crate::sse;
-
-/// Most deltas that wait for a block to be done.
-const HELD_MAX: usize = 16_384;
 
 /// Writes events.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ pub(crate) struct StreamWriter {
     /// The number of the next block.
     next: u64,
     open: Option<Open>,
-    held: Vec<Delta<'static>>,
+    order: InOrder,
     stop: Option<(Stop<'static>, Option<Text<'static>>)>,
     usage: Usage,
 }
@@ -39,7 +36,7 @@ pub(crate) struct StreamWriter {
 enum Open {
     Text,
     Thinking { slot: u32 },
-    ToolUse { slot: u32, arguments: Balance },
+    ToolUse,
 }
 
 impl WriteStream for StreamWriter {
@@ -54,7 +51,7 @@ impl WriteStream for StreamWriter {
             Event::Delta(0, delta) => return self.delta(delta, out),
             // The dialect knows one answer.
             Event::Delta(_, _) => {}
-            Event::Stop(0, stop, sequence) if self.stop.is_none() => {
+            Event::Stop(0, stop, sequence) => {
                 self.stop = Some((stop.into_owned(), sequence.map(Text::into_owned)));
             }
             Event::Stop(..) => {}
@@ -63,13 +60,14 @@ impl WriteStream for StreamWriter {
                 self.is_ended = true;
                 write_stream_error(&error, out);
             }
-            Event::Done => return self.finish(out),
+            Event::Done => self.finish(out),
         }
         Ok(())
     }
 
     fn end(&mut self, _trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.finish(out)
+        self.finish(out);
+        Ok(())
     }
 }
 
@@ -82,25 +80,22 @@ impl StreamWriter {
             is_ended: false,
             next: 0,
             open: None,
-            held: Vec::new(),
+            order: InOrder::default(),
             stop: None,
             usage: Usage::default(),
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn finish(&mut self, out: &mut Vec<u8>) {
         if std::mem::replace(&mut self.is_ended, true) {
-            return Ok(());
+            return;
         }
         self.start(&Start::default(), out);
+        let mut order = std::mem::take(&mut self.order);
+        order.finish(&mut |delta| self.place(delta, out));
         self.close(out);
-        while !self.held.is_empty() {
-            self.release(out)?;
-            self.close(out);
-        }
         self.message_delta(out);
         sse::frame(Some("message_stop"), out, |out| Object::new(out).str("type", "message_stop"));
-        Ok(())
     }
 
     fn message_delta(&self, out: &mut Vec<u8>) {
@@ -145,61 +140,12 @@ impl StreamWriter {
         });
     }
 
-    /// Writes a delta, or holds it while another block is not complete.
     fn delta(&mut self, delta: Delta<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         self.start(&Start::default(), out);
-        if self.must_wait(&delta) {
-            if self.held.len() >= HELD_MAX {
-                return Err(Error::at("choices[].delta", What::Invalid("interleaves too much")));
-            }
-            self.held.push(delta.into_owned());
-            return Ok(());
-        }
-        self.place(&delta, out);
-        if !self.held.is_empty() && self.is_complete() {
-            return self.release(out);
-        }
-        Ok(())
-    }
-
-    /// Writes what was held, as far as it need not wait again.
-    fn release(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        for delta in std::mem::take(&mut self.held) {
-            if self.must_wait(&delta) {
-                self.held.push(delta);
-            } else {
-                self.place(&delta, out);
-            }
-        }
-        Ok(())
-    }
-
-    /// Only the arguments of a tool call can be incomplete, and only its own arguments go ahead then.
-    fn must_wait(&self, delta: &Delta<'_>) -> bool {
-        match (&self.open, delta) {
-            (Some(Open::ToolUse { slot: open, .. }), Delta::Arguments { slot, .. })
-                if open == slot =>
-            {
-                false
-            }
-            (Some(Open::ToolUse { .. }), Delta::PartEnd) => false,
-            _ => !self.is_complete() || self.waits_for_own_start(delta),
-        }
-    }
-
-    /// Whether the call a fragment belongs to is itself held.
-    fn waits_for_own_start(&self, delta: &Delta<'_>) -> bool {
-        let Delta::Arguments { slot, .. } = delta else { return false };
-        self.held
-            .iter()
-            .any(|held| matches!(held, Delta::ToolCall { slot: begun, .. } if begun == slot))
-    }
-
-    fn is_complete(&self) -> bool {
-        match &self.open {
-            Some(Open::ToolUse { arguments, .. }) => arguments.is_complete(),
-            Some(Open::Text | Open::Thinking { .. }) | None => true,
-        }
+        let mut order = std::mem::take(&mut self.order);
+        let taken = order.take(delta, &mut |delta| self.place(delta, out));
+        self.order = order;
+        taken
     }
 
     fn place(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) {
@@ -209,20 +155,55 @@ impl StreamWriter {
                 self.block_delta(out, "text_delta", |delta| delta.text("text", text));
             }
             Delta::Reasoning { slot, reasoning } => self.reasoning(*slot, reasoning, out),
-            Delta::ToolCall { slot, id, name } => {
-                self.close(out);
-                self.block_start(out, |block| {
-                    block.str("type", "tool_use");
-                    block.text("id", &sanitize_id(id));
-                    block.text("name", name);
-                    block.object("input");
-                });
-                self.open = Some(Open::ToolUse { slot: *slot, arguments: Balance::default() });
+            Delta::ToolCall { id, name, .. } | Delta::CustomCall { id, name, .. } => {
+                self.tool_use(id, name, out);
+                self.open = Some(Open::ToolUse);
             }
-            Delta::Arguments { slot, fragment } => self.arguments(*slot, fragment, out),
+            Delta::ServerCall(call) if server_tool::is_known(call.tool) => {
+                self.server_call(call, out);
+            }
+            Delta::ServerResult(result) if server_tool::is_known(result.tool) => {
+                self.close(out);
+                self.block_start(out, |block| write_result(result, block));
+                self.block_stop(out);
+            }
+            Delta::ServerCall(_) | Delta::ServerResult(_) => {}
+            Delta::Arguments { fragment, .. } => {
+                self.block_delta(out, "input_json_delta", |delta| {
+                    delta.text("partial_json", fragment);
+                });
+            }
+            // The dialect has no answers but text.
+            Delta::Image { .. } | Delta::Audio { .. } => {}
             Delta::Citation(citation) => self.citation(citation, out),
             Delta::PartEnd => self.close(out),
         }
+    }
+
+    fn tool_use(&mut self, id: &Text<'_>, name: &Text<'_>, out: &mut Vec<u8>) {
+        self.close(out);
+        self.block_start(out, |block| {
+            block.str("type", "tool_use");
+            block.text("id", &sanitize_id(id));
+            block.text("name", name);
+            block.object("input");
+        });
+    }
+
+    fn input_delta(&self, json: &str, out: &mut Vec<u8>) {
+        self.block_delta(out, "input_json_delta", |delta| delta.str("partial_json", json));
+    }
+
+    fn server_call(&mut self, call: &ServerCall<'_>, out: &mut Vec<u8>) {
+        self.close(out);
+        self.block_start(out, |block| {
+            write_call_head(call, block);
+            block.object("input");
+        });
+        let mut input = Vec::new();
+        server_tool::write_input(call, &mut input);
+        self.input_delta(&String::from_utf8_lossy(&input), out);
+        self.block_stop(out);
     }
 
     fn reasoning(&mut self, slot: u32, reasoning: &Reasoning<'_>, out: &mut Vec<u8>) {
@@ -245,25 +226,13 @@ impl StreamWriter {
             self.block_delta(out, "thinking_delta", |delta| delta.text("thinking", text));
         }
         if let Some(signature) = &reasoning.signature {
-            self.block_delta(out, "signature_delta", |delta| delta.text("signature", signature));
-        }
-    }
-
-    fn arguments(&mut self, slot: u32, fragment: &Text<'_>, out: &mut Vec<u8>) {
-        match &mut self.open {
-            Some(Open::ToolUse { slot: open, arguments }) if *open == slot => {
-                arguments.feed(&fragment.plain());
-                self.block_delta(out, "input_json_delta", |delta| {
-                    delta.text("partial_json", fragment)
-                });
-            }
-            // Behind complete arguments nothing but white space can come.
-            _ => {}
+            let signature = mark(reasoning, signature);
+            self.block_delta(out, "signature_delta", |delta| delta.text("signature", &signature));
         }
     }
 
     fn citation(&mut self, citation: &Citation<'_>, out: &mut Vec<u8>) {
-        if citation.url.is_none() {
+        if !citation.has_source() {
             return;
         }
         self.open_text(out);
@@ -317,38 +286,5 @@ impl StreamWriter {
             object.str("type", "content_block_stop");
             object.u64("index", self.next - 1);
         });
-    }
-}
-
-/// Follows JSON text that comes in fragments, as far as it takes to know whether it is complete.
-#[derive(Debug, Default)]
-struct Balance {
-    depth: u32,
-    has_begun: bool,
-    is_in_string: bool,
-    is_escaped: bool,
-}
-
-impl Balance {
-    fn feed(&mut self, fragment: &str) {
-        for byte in fragment.bytes() {
-            self.feed_byte(byte);
-        }
-    }
-
-    fn feed_byte(&mut self, byte: u8) {
-        self.has_begun |= !byte.is_ascii_whitespace();
-        match byte {
-            _ if self.is_escaped => self.is_escaped = false,
-            b'\\' if self.is_in_string => self.is_escaped = true,
-            b'"' => self.is_in_string = !self.is_in_string,
-            b'{' | b'[' if !self.is_in_string => self.depth = self.depth.saturating_add(1),
-            b'}' | b']' if !self.is_in_string => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.has_begun && self.depth == 0 && !self.is_in_string
     }
 }

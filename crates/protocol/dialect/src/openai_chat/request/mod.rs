@@ -5,9 +5,10 @@ mod write;
 mod write_content;
 mod write_messages;
 
-pub(crate) use read::read_request;
-pub(crate) use write::write_request;
-pub(crate) use write_messages::write_tool_call;
+pub(crate) use read::{read_request, read_tool};
+pub(crate) use write::{is_run_by_caller, write_request};
+pub(crate) use write_content::write_url;
+pub(crate) use write_messages::{is_about_tools, write_tool_call};
 
 /// Members of the request that OpenAI defines, or the gateway accepts as its own, and that have no meaning all
 /// vendors share.
@@ -30,6 +31,16 @@ const OWN_MEMBERS: &[&str] = &[
     "truncation",
     "verbosity",
     "web_search_options",
+];
+
+/// Members that mean the same in OpenAI's other dialect.
+const SHARED_MEMBERS: &[&str] = &[
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "store",
+    "verbosity",
 ];
 
 /// Members only OpenAI itself and Azure take; other hosts get the request without them.

@@ -3,7 +3,8 @@
 use super::OWN_MEMBERS;
 use crate::Dialect;
 use crate::canonical::{
-    FunctionTool, OutputFormat, ReasoningAsk, ReasoningMode, Request, Tool, ToolChoice,
+    CustomTool, FunctionTool, Grammar, OutputFormat, ReasoningAsk, ReasoningMode, Request, Schema,
+    Tool, ToolChoice,
 };
 use crate::error::{Error, What};
 use crate::fields;
@@ -82,7 +83,8 @@ impl<'a> Reader<'a> {
             "temperature" => &mut sampling.temperature,
             "top_p" => &mut sampling.top_p,
             "top_k" => &mut sampling.top_k,
-            "seed" => &mut sampling.seed,
+            // The latter is Mistral's.
+            "seed" | "random_seed" => &mut sampling.seed,
             "frequency_penalty" => &mut sampling.frequency_penalty,
             "presence_penalty" => &mut sampling.presence_penalty,
             "top_logprobs" => &mut sampling.top_logprobs,
@@ -183,11 +185,15 @@ fn once<T>(place: &mut Option<T>, value: T, name: &str, twice: &'static str) -> 
     Ok(())
 }
 
-fn read_tool<'a>(tool: Raw<'a>) -> Result<Tool<'a>, Error> {
+/// Reads one tool.
+pub(crate) fn read_tool<'a>(tool: Raw<'a>) -> Result<Tool<'a>, Error> {
     if !tool.is_object() {
         return Err(Error::new(What::WrongType("an object")));
     }
     let kind = fields::lenient_text(tool, "type").unwrap_or_else(|| "function".into());
+    if kind == *"custom" {
+        return read_custom(tool).map(Tool::Custom);
+    }
     if kind != *"function" {
         return Ok(Tool::Vendor { kind, raw: tool });
     }
@@ -195,6 +201,20 @@ fn read_tool<'a>(tool: Raw<'a>) -> Result<Tool<'a>, Error> {
     let mut read = read_function(function).map_err(|error| error.in_member("function"))?;
     read.cache_control = tool.member("cache_control");
     Ok(Tool::Function(read))
+}
+
+fn read_custom<'a>(tool: Raw<'a>) -> Result<CustomTool<'a>, Error> {
+    let custom = fields::object("custom", fields::required(tool, "custom")?)?;
+    let grammar = custom.member("format").and_then(|format| format.member("grammar"));
+    let of_grammar = |name| fields::lenient_text(grammar?, name);
+    Ok(CustomTool {
+        name: fields::required_text(custom, "name").map_err(|error| error.in_member("custom"))?,
+        description: fields::lenient_text(custom, "description"),
+        grammar: of_grammar("syntax")
+            .zip(of_grammar("definition"))
+            .map(|(syntax, definition)| Grammar { syntax, definition }),
+        raw: tool,
+    })
 }
 
 fn read_function<'a>(function: Raw<'a>) -> Result<FunctionTool<'a>, Error> {
@@ -221,10 +241,10 @@ fn read_tool_choice<'a>(choice: Raw<'a>) -> ToolChoice<'a> {
             _ => ToolChoice::Vendor(choice),
         };
     }
-    let named = choice.member("function").unwrap_or(choice);
+    let named = choice.member("function").or_else(|| choice.member("custom")).unwrap_or(choice);
     let kind = fields::lenient_text(choice, "type").map_or("function".into(), Text::into_plain);
     match fields::lenient_text(named, "name") {
-        Some(name) if matches!(&*kind, "function" | "tool") => ToolChoice::Named(name),
+        Some(name) if matches!(&*kind, "function" | "tool" | "custom") => ToolChoice::Named(name),
         _ => ToolChoice::Vendor(choice),
     }
 }
@@ -255,7 +275,7 @@ fn read_schema<'a>(format: Raw<'a>) -> Result<OutputFormat<'a>, Error> {
     Ok(OutputFormat::JsonSchema {
         name: fields::lenient_text(value, "name"),
         description: fields::lenient_text(value, "description"),
-        schema: value.member("schema").filter(|schema| schema.is_object()),
+        schema: value.member("schema").filter(|schema| schema.is_object()).map(Schema::Value),
         strict: value.member("strict").and_then(|strict| strict.as_bool()),
     })
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::ORIGINAL_ONLY;
+use super::{ORIGINAL_ONLY, SHARED_MEMBERS};
 use crate::Dialect;
-use crate::canonical::{OutputFormat, ReasoningMode, Request, Tool, ToolChoice};
+use crate::canonical::{CustomTool, OutputFormat, ReasoningMode, Request, Tool, ToolChoice};
 use crate::effort;
 use crate::error::{Error, What};
-use crate::json::{Array, Object, Text};
+use crate::json::{Array, Object, Text, find_member};
 use crate::options::{Notes, OpenAiTarget, RequestOptions};
 
 /// OpenAI refuses fewer answer tokens than this.
@@ -69,6 +69,9 @@ impl Writer<'_, '_> {
                     }
                     self.notes.drop(&format!("tools[].{name}"));
                 }
+                Tool::Hosted(hosted) if !self.is_own() => {
+                    self.notes.drop(&format!("tools[].{}", hosted.kind.plain()));
+                }
                 tool => kept.push(tool),
             }
         }
@@ -90,6 +93,9 @@ impl Writer<'_, '_> {
     fn tool(&self, tool: &Tool<'_>, array: &mut Array<'_>) {
         let tool = match tool {
             Tool::Vendor { raw, .. } => return array.raw(*raw),
+            Tool::Hosted(hosted) => return array.raw(hosted.raw),
+            Tool::Custom(custom) if self.is_own() => return array.raw(custom.raw),
+            Tool::Custom(custom) => return write_custom(custom, array.object()),
             Tool::Function(tool) => tool,
         };
         let mut object = array.object();
@@ -120,15 +126,19 @@ impl Writer<'_, '_> {
             }
             Some(ToolChoice::Required) => body.str("tool_choice", "required"),
             Some(ToolChoice::Named(name)) => {
-                let is_there = kept
-                    .iter()
-                    .any(|tool| matches!(tool, Tool::Function(tool) if tool.name == *name));
-                if !is_there && !self.is_own() {
+                let has =
+                    |is_such: &dyn Fn(&Tool<'_>) -> bool| kept.iter().any(|tool| is_such(tool));
+                let is_custom =
+                    has(&|tool| matches!(tool, Tool::Custom(tool) if tool.name == *name));
+                let is_function =
+                    has(&|tool| matches!(tool, Tool::Function(tool) if tool.name == *name));
+                if !is_function && !is_custom && !self.is_own() {
                     return self.notes.drop("tool_choice");
                 }
+                let kind = if is_custom { "custom" } else { "function" };
                 let mut choice = body.object("tool_choice");
-                choice.str("type", "function");
-                choice.object("function").text("name", name);
+                choice.str("type", kind);
+                choice.object(kind).text("name", name);
             }
             Some(ToolChoice::Vendor(raw)) if self.is_own() => body.raw("tool_choice", *raw),
             Some(ToolChoice::Vendor(_)) => self.notes.drop("tool_choice"),
@@ -151,10 +161,13 @@ impl Writer<'_, '_> {
             body.raw_if("top_k", sampling.top_k);
         }
         body.raw_if("n", sampling.choices);
-        body.raw_if("seed", sampling.seed);
+        body.raw_if(if self.target.random_seed { "random_seed" } else { "seed" }, sampling.seed);
         body.raw_if("frequency_penalty", sampling.frequency_penalty);
         body.raw_if("presence_penalty", sampling.presence_penalty);
         body.raw_if("logprobs", sampling.logprobs);
+        if sampling.wants_logprobs && sampling.logprobs.is_none() {
+            body.bool("logprobs", true);
+        }
         body.raw_if("top_logprobs", sampling.top_logprobs);
         if !request.stop.is_empty() {
             let mut stop = body.array("stop");
@@ -198,8 +211,12 @@ impl Writer<'_, '_> {
                 let mut inner = format.object("json_schema");
                 inner.text("name", name.as_ref().unwrap_or(&Text::from(SCHEMA_NAME)));
                 inner.text_if("description", description.as_ref());
-                inner.raw_if("schema", *schema);
-                if let Some(strict) = strict.or((!self.is_own()).then_some(true)) {
+                if let Some(schema) = schema {
+                    inner.verbatim("schema", schema.text());
+                }
+                let is_held_to = !self.is_own()
+                    && schema.as_ref().is_some_and(|schema| is_closed(schema.text()));
+                if let Some(strict) = strict.or(is_held_to.then_some(true)) {
                     inner.bool("strict", strict);
                 }
             }
@@ -220,23 +237,41 @@ impl Writer<'_, '_> {
         if self.target.cache_control {
             body.raw_if("cache_control", request.cache_control);
         }
-        if !self.is_own() {
-            // The user and the format inside of these two have been written.
-            let rest = request
-                .rest
-                .iter()
-                .filter(|(name, _)| name != "metadata" && name != "output_config");
-            rest.chain(&request.extra).for_each(|(name, _)| self.notes.drop(name));
-            return;
-        }
         for (name, value) in &request.rest {
-            if self.target.is_original || !ORIGINAL_ONLY.contains(&&**name) {
+            if !self.knows(name) {
+                // The user and the format inside of these two have been written.
+                if name != "metadata" && name != "output_config" {
+                    self.notes.drop(name);
+                }
+            } else if self.target.is_original || !ORIGINAL_ONLY.contains(&&**name) {
                 body.raw(name, *value);
             } else {
                 self.notes.drop(name);
             }
         }
-        request.extra.iter().for_each(|(name, value)| body.raw(name, *value));
+        for (name, value) in &request.extra {
+            if self.is_own() {
+                body.raw(name, *value);
+            } else {
+                self.notes.drop(name);
+            }
+        }
+    }
+
+    /// Whether a member without a common meaning means the same here as in the source dialect.
+    fn knows(&self, name: &str) -> bool {
+        match self.request.source {
+            Dialect::OpenAiChat => true,
+            // OpenAI refuses metadata of an answer that it is not to keep.
+            Dialect::OpenAiResponses if name == "metadata" => self.keeps_answer(),
+            Dialect::OpenAiResponses => SHARED_MEMBERS.contains(&name),
+            _ => false,
+        }
+    }
+
+    fn keeps_answer(&self) -> bool {
+        let store = self.request.rest.iter().find(|(name, _)| name == "store");
+        store.is_some_and(|(_, store)| store.as_bool() == Some(true))
     }
 
     fn service_tier(&mut self, tier: &Text<'_>, body: &mut Object<'_>) {
@@ -247,9 +282,30 @@ impl Writer<'_, '_> {
     }
 }
 
+/// Writes a tool that takes free text.
+fn write_custom(tool: &CustomTool<'_>, mut object: Object<'_>) {
+    object.str("type", "custom");
+    let mut custom = object.object("custom");
+    custom.text("name", &tool.name);
+    custom.text_if("description", tool.description.as_ref());
+    if let Some(grammar) = &tool.grammar {
+        let mut format = custom.object("format");
+        format.str("type", "grammar");
+        let mut inner = format.object("grammar");
+        inner.text("syntax", &grammar.syntax);
+        inner.text("definition", &grammar.definition);
+    }
+}
+
+/// Whether a schema forbids members it does not name: OpenAI is strict about such schemas only, and refuses to be about
+/// others.
+fn is_closed(schema: &str) -> bool {
+    find_member(schema.as_bytes(), "additionalProperties") == Some(b"false")
+}
+
 const LOW: Text<'static> = Text::Plain(Cow::Borrowed("low"));
 
 /// Anthropic's tools that the caller runs itself: without them the conversation makes no sense.
-fn is_run_by_caller(kind: &str) -> bool {
+pub(crate) fn is_run_by_caller(kind: &str) -> bool {
     ["computer_", "bash_", "text_editor_", "memory_"].iter().any(|head| kind.starts_with(head))
 }

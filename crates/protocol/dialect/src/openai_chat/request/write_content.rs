@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::write::Writer;
 use super::write_messages::is_about_tools;
 use crate::Dialect;
-use crate::canonical::{Part, PartKind, Source};
+use crate::canonical::{Part, PartKind, Reasoning, Source};
 use crate::error::{Error, What};
 use crate::json::{Array, Object, Raw, Text};
 
@@ -55,15 +55,31 @@ impl<'a> Writer<'_, 'a> {
                 return parts.iter().try_for_each(|part| self.part(part, array));
             }
             PartKind::Document { source, name } => file_part(source, name.as_ref(), array)?,
+            PartKind::Video { source } if !self.target.is_original => {
+                // Which piece of it is meant, and how finely it is looked at.
+                let is_own = self.is_own();
+                for (name, _) in part.rest.iter().filter(|_| !is_own) {
+                    self.notes.drop(&format!("messages[].content[].{name}"));
+                }
+                video_part(source, array)?
+            }
+            PartKind::Video { .. } => {
+                return Err(Error::at("video_url", What::Inexpressible(Dialect::OpenAiChat)));
+            }
             PartKind::Audio { data, format } => audio_part(data, format.as_ref(), array),
             PartKind::Other(raw) if self.is_own() => {
                 array.raw(*raw);
                 return Ok(());
             }
             PartKind::Other(raw) => return self.foreign_part(*raw),
-            PartKind::Reasoning(_) | PartKind::ToolCall(_) | PartKind::ToolResult(_) => {
+            PartKind::Reasoning(reasoning) => {
+                write_thinking(reasoning, array);
                 return Ok(());
             }
+            PartKind::ToolCall(_)
+            | PartKind::ToolResult(_)
+            | PartKind::ServerCall(_)
+            | PartKind::ServerResult(_) => return Ok(()),
         };
         if self.is_own() {
             part.rest.iter().for_each(|(name, value)| object.raw(name, *value));
@@ -80,6 +96,15 @@ impl<'a> Writer<'_, 'a> {
         }
         Err(Error::at("type", What::Inexpressible(Dialect::OpenAiChat)))
     }
+}
+
+/// Writes thinking as a part, where the host takes such.
+fn write_thinking(reasoning: &Reasoning<'_>, array: &mut Array<'_>) {
+    let Some(text) = reasoning.text.as_ref().or(reasoning.summary.as_ref()) else { return };
+    let mut object = array.object();
+    object.str("type", "thinking");
+    let mut texts = object.array("thinking");
+    text_part(text, &mut texts);
 }
 
 fn text_part<'o>(text: &Text<'_>, array: &'o mut Array<'_>) -> Object<'o> {
@@ -103,6 +128,19 @@ fn image_part<'o>(
     write_url(source, image.key("url"));
     image.text_if("detail", detail);
     drop(image);
+    Ok(object)
+}
+
+/// OpenAI itself takes none; hosts that do agree on this form.
+fn video_part<'o>(source: &Source<'_>, array: &'o mut Array<'_>) -> Result<Object<'o>, Error> {
+    if let Source::FileId(_) | Source::Plain(_) | Source::Parts(_) = source {
+        return Err(Error::at("source", What::Inexpressible(Dialect::OpenAiChat)));
+    }
+    let mut object = array.object();
+    object.str("type", "video_url");
+    let mut video = object.object("video_url");
+    write_url(source, video.key("url"));
+    drop(video);
     Ok(object)
 }
 
@@ -150,7 +188,7 @@ fn audio_part<'o>(
 }
 
 /// A URL, or the bytes as a `data:` URL.
-fn write_url(source: &Source<'_>, out: &mut Vec<u8>) {
+pub(crate) fn write_url(source: &Source<'_>, out: &mut Vec<u8>) {
     match source {
         Source::Url(url) => url.write(out),
         Source::Base64 { media_type, data } => {

@@ -31,7 +31,7 @@ impl<'a> Writer<'_, 'a> {
                     self.said(message, messages.object())
                 }
             };
-            written.map_err(|error| in_message(error, message.position))?;
+            written.map_err(|error| request.in_message(error, message.position))?;
         }
         self.carried_content(&mut carried, &mut messages)
     }
@@ -42,6 +42,7 @@ impl<'a> Writer<'_, 'a> {
             PartKind::Other(raw) => {
                 !self.is_own() && (message.role == Role::Assistant || is_about_tools(raw))
             }
+            PartKind::ServerCall(_) | PartKind::ServerResult(_) => true,
             _ => false,
         };
         !message.parts.is_empty() && message.parts.iter().all(is_left_out)
@@ -58,9 +59,13 @@ impl<'a> Writer<'_, 'a> {
     fn assistant(&mut self, message: &Message<'a>, mut object: Object<'_>) -> Result<(), Error> {
         object.str("role", "assistant");
         let is_own = self.is_own();
-        let is_said = |part: &&Part<'a>| match part.kind {
+        let has_thinking_parts = self.target.reasoning_replay == ReasoningReplay::Parts;
+        let is_said = |part: &&Part<'a>| match &part.kind {
             PartKind::Text { .. } => true,
             PartKind::Other(_) => is_own,
+            PartKind::Reasoning(reasoning) if has_thinking_parts && part.raw.is_none() => {
+                reasoning.text.is_some() || reasoning.summary.is_some()
+            }
             _ => is_own && part.raw.is_some(),
         };
         let said: Vec<&Part<'a>> = message.parts.iter().filter(is_said).collect();
@@ -76,7 +81,13 @@ impl<'a> Writer<'_, 'a> {
                 PartKind::Other(_) if !is_own => {
                     self.notes.drop("messages[].content[] of vendor tools");
                 }
-                PartKind::Image { .. } | PartKind::Document { .. } | PartKind::Audio { .. } => {
+                PartKind::ServerCall(_) | PartKind::ServerResult(_) => {
+                    self.notes.drop("messages[].content[] of vendor tools");
+                }
+                PartKind::Image { .. }
+                | PartKind::Document { .. }
+                | PartKind::Audio { .. }
+                | PartKind::Video { .. } => {
                     self.notes.drop("messages[].content[] of an assistant");
                 }
                 _ => {}
@@ -97,7 +108,11 @@ impl<'a> Writer<'_, 'a> {
         let has_reasoning = parts.iter().any(|part| matches!(part.kind, PartKind::Reasoning(_)));
         match self.target.reasoning_replay {
             ReasoningReplay::Omit if has_reasoning => self.notes.drop("messages[].reasoning"),
-            ReasoningReplay::Omit => {}
+            // Written among the content, but for what is encrypted.
+            ReasoningReplay::Parts if parts.iter().any(is_encrypted) => {
+                self.notes.drop("messages[].reasoning");
+            }
+            ReasoningReplay::Omit | ReasoningReplay::Parts => {}
             ReasoningReplay::ReasoningContent => write_plain(parts, "reasoning_content", object),
             ReasoningReplay::Reasoning => write_plain(parts, "reasoning", object),
             ReasoningReplay::Details => {
@@ -195,15 +210,12 @@ impl<'a> Writer<'_, 'a> {
         let parts: Vec<&Part<'a>> = carried.drain(..).map(|(_, part)| part).collect();
         let mut object = messages.object();
         object.str("role", "user");
-        self.content(&parts, &mut object).map_err(|error| in_message(error, position))
+        self.content(&parts, &mut object).map_err(|error| self.request.in_message(error, position))
     }
 }
 
-fn in_message(error: Error, position: Option<usize>) -> Error {
-    match position {
-        Some(position) => error.in_element(position).in_member("messages"),
-        None => error.in_member("system"),
-    }
+fn is_encrypted(part: &Part<'_>) -> bool {
+    matches!(&part.kind, PartKind::Reasoning(reasoning) if reasoning.data.is_some())
 }
 
 fn role_name(role: Role) -> &'static str {
@@ -217,7 +229,7 @@ fn role_name(role: Role) -> &'static str {
 }
 
 /// Blocks that change what the vendor's tools offer or how it caches, and say nothing.
-pub(super) fn is_about_tools(raw: Raw<'_>) -> bool {
+pub(crate) fn is_about_tools(raw: Raw<'_>) -> bool {
     raw.member("cachePoint").is_some()
         || fields::lenient_text(raw, "type").is_some_and(|kind| kind == *"tool_addition")
 }

@@ -1,6 +1,6 @@
 //! Reading the chunks of a chat completion.
 
-use crate::canonical::{Delta, Event, PartKind, Reasoning, Start, Usage};
+use crate::canonical::{Delta, Event, PartKind, Reasoning, Source, Start, Usage};
 use crate::error::{Error, What};
 use crate::error_shape::read_stream_error_at;
 use crate::fields;
@@ -13,7 +13,7 @@ use crate::openai_chat::reply::{read_citation, settle_stop, stop_of_finish_reaso
 use crate::openai_chat::usage::read_usage;
 
 /// Most answers a stream may carry side by side.
-const CHOICES_MAX: usize = 128;
+pub(crate) const CHOICES_MAX: usize = 128;
 
 /// Most tool calls an answer may make.
 const TOOL_CALLS_MAX: usize = 1024;
@@ -129,12 +129,12 @@ impl StreamReader {
 }
 
 /// `usage` of a chunk; Groq also puts it into `x_groq`.
-fn chunk_usage<'a>(chunk: Raw<'a>) -> Option<Raw<'a>> {
+pub(crate) fn chunk_usage<'a>(chunk: Raw<'a>) -> Option<Raw<'a>> {
     chunk.member("usage").or_else(|| chunk.member("x_groq")?.member("usage"))
 }
 
 /// `{"object":"error","message":…}`, as Mistral and vLLM write it.
-fn is_bare_error(chunk: Raw<'_>) -> bool {
+pub(crate) fn is_bare_error(chunk: Raw<'_>) -> bool {
     chunk.member("choices").is_none()
         && fields::lenient_text(chunk, "object").is_some_and(|object| object == *"error")
 }
@@ -163,6 +163,7 @@ impl ChoiceReader {
                 emit(Delta::Citation(citation))?;
             }
         }
+        media(delta, emit)?;
         let calls = delta.member("tool_calls");
         for call in calls.iter().flat_map(|calls| calls.elements()) {
             self.tool_call(call, id, emit)?;
@@ -216,13 +217,14 @@ impl ChoiceReader {
         id: &str,
         emit: EmitDelta<'_, 'a>,
     ) -> Result<(), Error> {
-        let named = call.member("function").or_else(|| call.member("custom")).unwrap_or(call);
+        let custom = call.member("custom");
+        let named = call.member("function").or(custom).unwrap_or(call);
         let index = call.member("index").and_then(|index| index.as_u64());
         let call_id = fields::lenient_text(call, "id").filter(|id| !id.is_empty());
         let name = fields::lenient_text(named, "name").filter(|name| !name.is_empty());
         let slot = match self.find_call(index, call_id.as_ref(), name.is_some()) {
             Some(slot) => slot,
-            None => self.begin_call(index, call_id, name, id, emit)?,
+            None => self.begin_call(index, call_id, name, (id, custom.is_some()), emit)?,
         };
         self.arguments(slot, named, emit)
     }
@@ -260,7 +262,7 @@ impl ChoiceReader {
         index: Option<u64>,
         call_id: Option<Text<'a>>,
         name: Option<Text<'a>>,
-        id: &str,
+        (id, is_custom): (&str, bool),
         emit: EmitDelta<'_, 'a>,
     ) -> Result<u32, Error> {
         let slot = self.calls.len();
@@ -271,7 +273,12 @@ impl ChoiceReader {
         self.calls.push(CallReader { index, id: known });
         let call_id = call_id.unwrap_or_else(|| format!("call_{id}_{slot}").into());
         let slot = slot as u32;
-        emit(Delta::ToolCall { slot, id: call_id, name: name.unwrap_or_default() })?;
+        let (id, name) = (call_id, name.unwrap_or_default());
+        emit(if is_custom {
+            Delta::CustomCall { slot, id, name }
+        } else {
+            Delta::ToolCall { slot, id, name }
+        })?;
         Ok(slot)
     }
 
@@ -285,10 +292,29 @@ impl ChoiceReader {
         let name = fields::lenient_text(function, "name").filter(|name| !name.is_empty());
         let slot = match (self.calls.len().checked_sub(1), name) {
             (None, None) => return Ok(()),
-            (None, name) => self.begin_call(None, None, name, id, emit)?,
+            (None, name) => self.begin_call(None, None, name, (id, false), emit)?,
             (Some(last), _) => last as u32,
         };
         self.arguments(slot, function, emit)
+    }
+}
+
+/// Images as hosts add them to the dialect, and pieces of a spoken answer with what they say.
+fn media<'a>(delta: Raw<'a>, emit: EmitDelta<'_, 'a>) -> Result<(), Error> {
+    for image in delta.member("images").iter().flat_map(|images| images.elements()) {
+        let image = read_part(image).map(|part| part.kind);
+        if let Ok(PartKind::Image { source: Source::Base64 { media_type, data }, .. }) = image {
+            emit(Delta::Image { media_type, data })?;
+        }
+    }
+    let Some(audio) = delta.member("audio") else { return Ok(()) };
+    let filled = |name| fields::lenient_text(audio, name).filter(|text| !text.is_empty());
+    if let Some(transcript) = filled("transcript") {
+        emit(Delta::Text(transcript))?;
+    }
+    match filled("data") {
+        Some(data) => emit(Delta::Audio { data, format: None }),
+        None => Ok(()),
     }
 }
 

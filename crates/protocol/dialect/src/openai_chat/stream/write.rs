@@ -3,10 +3,10 @@
 use crate::canonical::{Delta, Event, Start, Stop, Usage};
 use crate::error::Error;
 use crate::format::{Trailer, WriteStream};
-use crate::json::{Array, Object, Text};
+use crate::json::{Object, Text};
 use crate::openai_chat::error::write_stream_error;
 use crate::openai_chat::reasoning::write_detail;
-use crate::openai_chat::reply::{finish_reason_of_stop, write_citation};
+use crate::openai_chat::reply::{finish_reason_of_stop, write_citation, write_image};
 use crate::openai_chat::usage::write_usage;
 use crate::options::ReplyOptions;
 use crate::sse;
@@ -23,6 +23,8 @@ pub(crate) struct StreamWriter {
     has_started: bool,
     is_ended: bool,
     stops: Vec<(u32, Stop<'static>)>,
+    /// The calls, by choice and slot, whose input is free text.
+    custom_calls: Vec<(u32, u32)>,
     choices: u32,
     usage: Usage,
 }
@@ -37,7 +39,10 @@ impl WriteStream for StreamWriter {
         match event {
             Event::Start(start) => self.start(&start, trailer, out),
             Event::Delta(choice, delta) => self.delta(choice, &delta, trailer, out),
-            Event::Stop(choice, stop, _) => self.stops.push((choice, stop.into_owned())),
+            Event::Stop(choice, stop, _) => {
+                self.stops.retain(|(stopped, _)| *stopped != choice);
+                self.stops.push((choice, stop.into_owned()));
+            }
             Event::Usage(usage) => self.usage = usage,
             Event::Error(error) => {
                 self.is_ended = true;
@@ -65,6 +70,7 @@ impl StreamWriter {
             has_started: false,
             is_ended: false,
             stops: Vec::new(),
+            custom_calls: Vec::new(),
             choices: 0,
             usage: Usage::default(),
         }
@@ -115,15 +121,17 @@ impl StreamWriter {
             self.start(&Start::default(), trailer, out);
         }
         self.choices = self.choices.max(choice + 1);
-        if let Delta::PartEnd = delta {
+        if !is_written(delta) {
             return;
         }
-        if let Delta::Citation(citation) = delta
-            && citation.url.is_none()
-        {
-            return;
+        if let Delta::CustomCall { slot, .. } = delta {
+            self.custom_calls.push((choice, *slot));
         }
-        self.choice_chunk(choice, None, trailer, out, |object| write_delta(delta, object));
+        let is_custom = matches!(delta, Delta::Arguments { slot, .. }
+            if self.custom_calls.contains(&(choice, *slot)));
+        self.choice_chunk(choice, None, trailer, out, |object| {
+            write_delta(delta, is_custom, object);
+        });
     }
 
     /// The last chunk of an answer. Callers that did not ask for a chunk of its own find usage here.
@@ -182,7 +190,8 @@ impl StreamWriter {
     }
 }
 
-fn finish_chunk(trailer: Trailer<'_>, out: &mut Vec<u8>) {
+/// Appends the trailer and closes the chunk.
+pub(crate) fn finish_chunk(trailer: Trailer<'_>, out: &mut Vec<u8>) {
     let end = out.len();
     out.push(b',');
     trailer(out);
@@ -192,7 +201,23 @@ fn finish_chunk(trailer: Trailer<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn write_delta(delta: &Delta<'_>, object: &mut Object<'_>) {
+/// Whether the dialect has a place for it.
+fn is_written(delta: &Delta<'_>) -> bool {
+    match delta {
+        Delta::Citation(citation) => citation.url.is_some(),
+        Delta::PartEnd | Delta::ServerCall(_) | Delta::ServerResult(_) => false,
+        Delta::Text(_)
+        | Delta::Refusal(_)
+        | Delta::Reasoning { .. }
+        | Delta::ToolCall { .. }
+        | Delta::CustomCall { .. }
+        | Delta::Image { .. }
+        | Delta::Audio { .. }
+        | Delta::Arguments { .. } => true,
+    }
+}
+
+fn write_delta(delta: &Delta<'_>, is_custom: bool, object: &mut Object<'_>) {
     match delta {
         Delta::Text(text) => object.text("content", text),
         Delta::Refusal(refusal) => object.text("refusal", refusal),
@@ -210,9 +235,28 @@ fn write_delta(delta: &Delta<'_>, object: &mut Object<'_>) {
             function.text("name", name);
             function.str("arguments", "");
         }
-        Delta::Arguments { slot, fragment } => {
-            write_arguments(*slot, fragment, object.array("tool_calls"))
+        Delta::CustomCall { slot, id, name } => {
+            let mut calls = object.array("tool_calls");
+            let mut call = calls.object();
+            call.u64("index", u64::from(*slot));
+            call.text("id", id);
+            call.str("type", "custom");
+            let mut custom = call.object("custom");
+            custom.text("name", name);
+            custom.str("input", "");
         }
+        Delta::Arguments { slot, fragment } => {
+            let (kind, name) =
+                if is_custom { ("custom", "input") } else { ("function", "arguments") };
+            let mut calls = object.array("tool_calls");
+            let mut call = calls.object();
+            call.u64("index", u64::from(*slot));
+            call.object(kind).text(name, fragment);
+        }
+        Delta::Image { media_type, data } => {
+            write_image(media_type, data, object.array("images").object());
+        }
+        Delta::Audio { data, .. } => object.object("audio").text("data", data),
         Delta::Citation(citation) => {
             let mut annotations = object.array("annotations");
             if let Some(url) = &citation.url {
@@ -220,12 +264,6 @@ fn write_delta(delta: &Delta<'_>, object: &mut Object<'_>) {
                 write_citation(url, citation.title.as_ref(), range, annotations.object());
             }
         }
-        Delta::PartEnd => {}
+        Delta::PartEnd | Delta::ServerCall(_) | Delta::ServerResult(_) => {}
     }
-}
-
-fn write_arguments(slot: u32, fragment: &Text<'_>, mut calls: Array<'_>) {
-    let mut call = calls.object();
-    call.u64("index", u64::from(slot));
-    call.object("function").text("arguments", fragment);
 }

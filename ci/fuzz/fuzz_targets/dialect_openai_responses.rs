@@ -1,0 +1,16 @@
+//! Responses: requests, replies, streams and errors, into every dialect.
+#![no_main]
+
+#[path = "../../../crates/protocol/dialect/tests/support/mod.rs"]
+mod support;
+
+use dialect::Dialect;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    for target in Dialect::ALL {
+        support::request(Dialect::OpenAiResponses, target, input);
+        support::reply(Dialect::OpenAiResponses, target, input);
+        support::stream(Dialect::OpenAiResponses, target, input);
+        support::error(Dialect::OpenAiResponses, target, input);
+    }
+});
