@@ -35,6 +35,8 @@ PORTKEY_PROJECT = {
 }
 # The original gateway is not built here: this names a binary of it.
 BIFROST_GO = os.environ.get("BIFROST_GO", "bifrost-http")
+# Ours, as `bench/run` has built it.
+OWN_GATEWAY = os.environ.get("BIFROST_BINARY", str(HERE.parent.parent / "target" / "measure" / "bifrost"))
 
 
 class PeerError(Exception):
@@ -138,6 +140,13 @@ def find_bifrost_go():
         raise PeerMissing(f"no program {BIFROST_GO}: let BIFROST_GO name a binary of the original gateway")
 
 
+def find_own_gateway():
+    if shutil.which(OWN_GATEWAY) is None:
+        raise PeerMissing(
+            f"no gateway at {OWN_GATEWAY}: `bench/run` builds it, or let BIFROST_BINARY name one"
+        )
+
+
 def run_quietly(*command):
     """Runs a command of an installation and shows what it printed only when it failed."""
     words = [str(part) for part in command]
@@ -212,6 +221,17 @@ PEERS = {
         # It looks for `config.json` in its folder.
         config="bifrost-go.json",
         environment={"GOMAXPROCS": "$workers"},
+        can_scale=True,
+    ),
+    # Ours once more, asked in the provider's own dialect: what a translation costs is measured by it.
+    "same-dialect": Peer(
+        command=[
+            *[OWN_GATEWAY, "--app-dir", "$folder", "--config", "$config", "--host", "127.0.0.1"],
+            *["--port", "$port", "--log-level", "warn", "--workers", "$workers"],
+        ],
+        install=find_own_gateway,
+        version=[OWN_GATEWAY, "--version"],
+        config="same-dialect.json",
         can_scale=True,
     ),
 }

@@ -1,6 +1,7 @@
 //! The table, a file for each subject. To add a case, add an entry.
 
 mod choose;
+mod dialects;
 mod many;
 mod peek;
 mod request;
@@ -20,6 +21,7 @@ pub(crate) const SUBJECTS: &[&[Case]] = &[
     peek::CASES,
     splice::CASES,
     translate::CASES,
+    dialects::CASES,
     stream::CASES,
     choose::CASES,
     seam::CASES,

@@ -207,6 +207,76 @@ pub const CONTENT_BLOCK_START: &str =
 pub const CONTENT_BLOCK_DELTA: &str =
     r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" quick"}}"#;
 
+/// A reply of Gemini's of exactly so many bytes, from 500 on.
+pub fn gemini_reply(bytes: usize) -> String {
+    let whole = |text: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}],"role":"model"}},"finishReason":"STOP","index":0}}],"usageMetadata":{{"promptTokenCount":214,"candidatesTokenCount":143,"totalTokenCount":357,"promptTokensDetails":[{{"modality":"TEXT","tokenCount":214}}]}},"modelVersion":"gemini-2.5-flash","responseId":"hT0kaLGvMp2bvdIP0a3QwQ4"}}"#
+        )
+    };
+    let text = prose(bytes.saturating_sub(whole("").len()));
+    whole(&text)
+}
+
+/// A reply of Bedrock's Converse of exactly so many bytes, from 300 on.
+pub fn converse_reply(bytes: usize) -> String {
+    let whole = |text: &str| {
+        format!(
+            r#"{{"metrics":{{"latencyMs":812}},"output":{{"message":{{"content":[{{"text":"{text}"}}],"role":"assistant"}}}},"stopReason":"end_turn","usage":{{"inputTokens":214,"outputTokens":143,"totalTokens":357}}}}"#
+        )
+    };
+    let text = prose(bytes.saturating_sub(whole("").len()));
+    whole(&text)
+}
+
+/// The data of one content event of a stream of Gemini's.
+pub const GEMINI_CHUNK: &str = r#"{"candidates":[{"content":{"parts":[{"text":" quick"}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":214,"candidatesTokenCount":7,"totalTokenCount":221,"promptTokensDetails":[{"modality":"TEXT","tokenCount":214}]},"modelVersion":"gemini-2.5-flash","responseId":"hT0kaLGvMp2bvdIP0a3QwQ4"}"#;
+
+/// The events by which a text begins in OpenAI's responses.
+pub const RESPONSES_EVENTS: &[(Option<&str>, &str)] = &[
+    (
+        Some("response.created"),
+        r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_68af4030592c81938ec0a5fbab4a3e9f","object":"response","created_at":1748859330,"status":"in_progress","model":"gpt-4o-mini-2024-07-18","output":[],"usage":null}}"#,
+    ),
+    (
+        Some("response.output_item.added"),
+        r#"{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"id":"msg_68af4033c8c08193","type":"message","status":"in_progress","content":[],"role":"assistant"}}"#,
+    ),
+    (
+        Some("response.content_part.added"),
+        r#"{"type":"response.content_part.added","sequence_number":2,"item_id":"msg_68af4033c8c08193","output_index":0,"content_index":0,"part":{"type":"output_text","annotations":[],"logprobs":[],"text":""}}"#,
+    ),
+    (
+        Some("response.output_text.delta"),
+        r#"{"type":"response.output_text.delta","sequence_number":3,"item_id":"msg_68af4033c8c08193","output_index":0,"content_index":0,"delta":" quick","logprobs":[],"obfuscation":"7dPTLmNgRtq"}"#,
+    ),
+];
+
+/// The events by which a text begins in Bedrock's Converse.
+pub const CONVERSE_EVENTS: &[(Option<&str>, &str)] = &[
+    (Some("messageStart"), r#"{"p":"abcdefghij","role":"assistant"}"#),
+    (
+        Some("contentBlockDelta"),
+        r#"{"contentBlockIndex":0,"delta":{"text":" quick"},"p":"abcdefghijklmnopq"}"#,
+    ),
+];
+
+/// The events by which a text begins in Cohere's chats.
+pub const COHERE_EVENTS: &[(Option<&str>, &str)] = &[
+    (
+        Some("message-start"),
+        r#"{"id":"b7c8d9e0-f1a2-4b3c-8d4e-5f6a7b8c9d0e","type":"message-start","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}}"#,
+    ),
+    (
+        Some("content-start"),
+        r#"{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}"#,
+    ),
+    (
+        Some("content-delta"),
+        r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":" quick"}}}}"#,
+    ),
+];
+
 /// Data as an event without a name.
 pub fn sse_event(data: &str) -> String {
     format!("data: {data}\n\n")
@@ -232,12 +302,18 @@ mod tests {
             (messages_request_with_tools("m"), 10 * 1024),
             (chat_reply(1400), 1400),
             (messages_reply(1400), 1400),
+            (gemini_reply(1400), 1400),
+            (converse_reply(1400), 1400),
         ] {
             serde_json::from_str::<serde_json::Value>(&text).expect("a fixture is JSON");
             let difference = text.len().abs_diff(bytes);
             assert!(difference * 100 <= bytes * 8, "{} instead of {bytes}", text.len());
         }
-        for text in [CHAT_CHUNK, MESSAGE_START, CONTENT_BLOCK_START, CONTENT_BLOCK_DELTA] {
+        let chunks =
+            [CHAT_CHUNK, MESSAGE_START, CONTENT_BLOCK_START, CONTENT_BLOCK_DELTA, GEMINI_CHUNK];
+        let events = [RESPONSES_EVENTS, CONVERSE_EVENTS, COHERE_EVENTS];
+        let data = events.into_iter().flatten().map(|(_, data)| *data);
+        for text in chunks.into_iter().chain(data) {
             serde_json::from_str::<serde_json::Value>(text).expect("a fixture is JSON");
         }
     }

@@ -18,6 +18,9 @@ const STEPS: u32 = 200;
 /// What a relayed request may do, whatever the baseline says.
 const RELAYED_MAX: f64 = 4.0;
 
+/// What an event of a stream may do when it is translated. Relayed it may do nothing.
+const TRANSLATED_EVENT_MAX: f64 = 10.0;
+
 #[test]
 fn no_case_allocates_more_than_its_baseline() {
     let baseline = baseline();
@@ -30,6 +33,19 @@ fn no_case_allocates_more_than_its_baseline() {
         assert!(made <= allowed + SLACK, "{}: {made} allocations, {allowed} before", case.name);
         let is_relayed = case.thread() == Thread::Worker && !case.name.contains("translated");
         assert!(!is_relayed || made <= RELAYED_MAX, "{}: {made} allocations", case.name);
+        if let Some(allowed) = allowed_to_an_event(case.name) {
+            assert!(made < allowed + SLACK, "{}: {made} allocations for one event", case.name);
+        }
+    }
+}
+
+/// What is allowed to a case that is one event of a stream.
+fn allowed_to_an_event(case: &str) -> Option<f64> {
+    match case {
+        "event/translated" => Some(TRANSLATED_EVENT_MAX),
+        case if case.starts_with("translate/event/") => Some(TRANSLATED_EVENT_MAX),
+        case if case.starts_with("event/") => Some(0.0),
+        _ => None,
     }
 }
 

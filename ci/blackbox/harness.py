@@ -175,6 +175,10 @@ class Record:
         return all(body.get(name) == value for name, value in members.items())
 
 
+# Gateways that run now.
+LIVE = set()
+
+
 class Gateway:
     """A running gateway in an application folder of its own."""
 
@@ -205,6 +209,7 @@ class Gateway:
             self.stop()
             raise
         self.url = f"http://127.0.0.1:{self.port}"
+        LIVE.add(self)
 
     def write_config(self, config):
         """Replaces the file as an editor does, by a rename. Takes a value, or text as it stands."""
@@ -243,6 +248,7 @@ class Gateway:
         return self.process.wait()
 
     def stop(self):
+        LIVE.discard(self)
         self.process.kill()
         if self.own_folder is not None:
             self.own_folder.cleanup()

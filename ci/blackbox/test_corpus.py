@@ -279,6 +279,10 @@ def other_dialect_problem(exchange, reply):
     if reply.status != 200:
         return f"status {reply.status} {reply.body[:200]!r}"
     wanted, found = text_of(exchange.reply, exchange.is_stream), text_of(reply.body, exchange.is_stream)
+    if exchange.dialect == "anthropic" and not exchange.is_stream:
+        # OpenAI's SDKs get one text for several blocks, with a blank line between them.
+        blocks = json.loads(exchange.reply).get("content") or []
+        wanted = "\n\n".join(block["text"] for block in blocks if block.get("type") == "text")
     return None if found == wanted else f"text {wanted[:60]!r} became {found[:60]!r}"
 
 

@@ -107,13 +107,6 @@ def test_other_versions_are_refused(gateway, version, status):
         assert connection.is_closed(2)
 
 
-def test_an_http_2_preface_is_refused(gateway):
-    with gateway.connect() as connection:
-        connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
-        assert connection.read_reply().status in (400, 505)
-        assert connection.is_closed(2)
-
-
 def test_a_client_that_expects_continue_gets_it(driver_gateway):
     head, _, body = render_request("POST", CHAT, {"Expect": "100-continue"}, BODY).partition(b"\r\n\r\n")
     with driver_gateway.connect() as connection:

@@ -51,11 +51,11 @@ fn request(from: Dialect, to: Dialect, body: String) -> io::Result<Step> {
     }))
 }
 
-fn reply_options(notes: &Notes) -> ReplyOptions<'_> {
+pub(super) fn reply_options(notes: &Notes) -> ReplyOptions<'_> {
     ReplyOptions { notes, model: None, trailer: &[], id: "17fa3b09c2d4e5f6", created: 1 }
 }
 
-fn reply(upstream: Dialect, caller: Dialect, body: String) -> io::Result<Step> {
+pub(super) fn reply(upstream: Dialect, caller: Dialect, body: String) -> io::Result<Step> {
     let (notes, mut out) = (Notes::default(), Vec::new());
     Ok(Box::new(move || {
         out.clear();

@@ -36,6 +36,42 @@ pub fn event_stream(input: &[u8]) {
     check(Stream::AwsMessages, input);
 }
 
+/// A form by the boundary `b`: its parts follow each other without gaps, one that is cut is incomplete and has the same
+/// parts as far as they go, and what is read can be translated or refused.
+pub fn form(input: &[u8]) {
+    let (parts, is_whole) = form_parts(input);
+    let mut end = None;
+    for part in &parts {
+        assert!(end.is_none_or(|end| part.head.start == end + 2), "a gap between parts");
+        assert_eq!(part.head.end, part.value.start);
+        end = Some(part.value.end);
+    }
+    let (head, _) = input.split_at(input.len() / 2);
+    let (fewer, _) = form_parts(head);
+    assert!(parts.starts_with(&fewer), "a cut form has other parts");
+    let body = dialect::Body { content_type: "multipart/form-data; boundary=b", bytes: input };
+    for (from, to) in [
+        (dialect::Dialect::OpenAiTranscription, dialect::Dialect::GeminiTranscription),
+        (dialect::Dialect::OpenAiImageEdits, dialect::Dialect::TitanImages),
+    ] {
+        let options = dialect::RequestOptions::new("m");
+        let written = dialect::translate_media_request(from, to, body, &options);
+        assert!(is_whole || written.is_err(), "half a form was translated");
+    }
+}
+
+fn form_parts(input: &[u8]) -> (Vec<wire::FormPart<'_>>, bool) {
+    let mut reader = wire::FormReader::new(b"b", input);
+    let mut parts = Vec::new();
+    loop {
+        match reader.next_part() {
+            Ok(Some(part)) => parts.push(part),
+            Ok(None) => return (parts, true),
+            Err(_) => return (parts, false),
+        }
+    }
+}
+
 /// One JSON object: whatever a full parser accepts is accepted, with as many members, each of them
 /// a key and a value that the parser reads alone.
 pub fn members(input: &[u8]) {

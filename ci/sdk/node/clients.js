@@ -13,7 +13,7 @@ import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { generateObject, generateText, stepCountIs, streamText, tool } from "ai";
 import { CohereClientV2 } from "cohere-ai";
 import assert from "node:assert/strict";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { z } from "zod";
 
 const HELLO = "say something nice";
@@ -120,6 +120,32 @@ const CLIENTS = {
     embeddings: async (target) => {
       const reply = await openai(target).embeddings.create({ model: target.model, input: ["one"], dimensions: 8 });
       assert.equal(reply.data[0].embedding.length, 8);
+    },
+    speech: async (target) => {
+      const reply = await openai(target).audio.speech.create({ model: target.model, voice: "alloy", input: HELLO });
+      assert.equal(Buffer.from(await reply.arrayBuffer()).subarray(0, 3).toString(), "ID3");
+    },
+    transcription: async (target) => {
+      const file = await toFile(Buffer.from("ID3 sound"), "talk.mp3");
+      const reply = await openai(target).audio.transcriptions.create({ model: target.model, file });
+      assert.match(reply.text, /talk\.mp3 with 9 bytes/);
+    },
+    "transcription stream": async (target) => {
+      const file = await toFile(Buffer.from("ID3 sound"), "talk.mp3");
+      const stream = await openai(target).audio.transcriptions.create({ model: target.model, file, stream: true });
+      let text = "";
+      for await (const event of stream) if (event.type === "transcript.text.delta") text += event.delta;
+      assert.match(text, /talk\.mp3 with 9 bytes/);
+    },
+    "image edit": async (target) => {
+      const image = await toFile(Buffer.from("\x89PNG", "latin1"), "a.png", { type: "image/png" });
+      const reply = await openai(target).images.edit({ model: target.model, image: [image, image], prompt: "green" });
+      assert.ok(reply.data[0].b64_json);
+    },
+    "image variation": async (target) => {
+      const image = await toFile(Buffer.from("\x89PNG", "latin1"), "a.png", { type: "image/png" });
+      const reply = await openai(target).images.createVariation({ model: target.model, image });
+      assert.ok(reply.data[0].b64_json);
     },
   },
   anthropic: {

@@ -63,6 +63,8 @@ enum Sub {
     },
     /// Print the JSON Schema of the configuration file
     Schema,
+    /// Print method and path of every route; * stands for the methods of the control plane's
+    Routes,
 }
 
 /// What to do.
@@ -79,6 +81,8 @@ pub(crate) enum Command {
     },
     /// Print the schema.
     Schema,
+    /// Print the routes.
+    Routes,
 }
 
 impl CommandLine {
@@ -116,6 +120,7 @@ impl CommandLine {
                 profile: profile.clone().or_else(|| self.profile.clone()),
             },
             Some(Sub::Schema) => Command::Schema,
+            Some(Sub::Routes) => Command::Routes,
         }
     }
 
@@ -295,5 +300,6 @@ mod tests {
         };
         assert_eq!(file, PathBuf::from("f"));
         assert!(matches!(command(&["schema"]), Command::Schema));
+        assert!(matches!(command(&["routes"]), Command::Routes));
     }
 }

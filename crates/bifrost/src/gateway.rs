@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use net::handover::{self, Guard, Successor};
-use net::{Settings, Workers};
+use net::{ServerTls, Settings, Workers};
 use seam::{Published, Seam};
 use snapshot::{Builder, Snapshot};
 use supervisor::{ConfigFile, Credentials, Loaded, Socket, Supervisor};
@@ -114,11 +114,13 @@ fn start_planes(
     first: Loaded,
     plan: Plan,
 ) -> Result<(Workers, Supervisor, Overview), StartError> {
-    let Plan { settings, socket, credentials, builder, snapshot } = plan;
+    let Plan { mut settings, socket, credentials, builder, snapshot } = plan;
     if needs_system_roots(&snapshot) {
         net::load_system_roots();
     }
     let seam = Seam::new(Published::new(snapshot), settings.workers);
+    settings.carried = Arc::clone(&seam.http2.carried);
+    let http2_tls = settings.tls.as_mut().map(ServerTls::leave_http2);
     let (config, path) = (first.config.clone(), file.path.clone());
     let supervisor = Supervisor::start(supervisor::Settings {
         seam: seam.clone(),
@@ -127,6 +129,7 @@ fn start_planes(
         first,
         builder,
         credentials,
+        http2_tls,
         telemetry: telemetry::Settings { overhead_breakdown: options.overhead_breakdown },
         drain: config.server.drain,
         signals: options.signals,

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         }
         Command::Check { file, profile } => check::check(&file, profile.as_deref()),
         Command::Schema => print(&config::schema()),
+        Command::Routes => print(&routes()),
     }
 }
 
@@ -44,6 +45,11 @@ fn serve(options: Options, began: Instant) -> ExitCode {
         }
         Err(error) => fail(&error),
     }
+}
+
+/// A line for each route.
+fn routes() -> String {
+    proxy::served().map(|(method, path)| format!("{method} {path}\n")).collect()
 }
 
 fn fail(reason: &dyn Display) -> ExitCode {

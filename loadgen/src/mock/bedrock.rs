@@ -2,6 +2,7 @@
 
 mod check;
 mod invoke;
+mod pictures;
 mod write;
 
 use serde_json::{Value, json};

@@ -22,8 +22,10 @@ use super::limits::{CONNECTION_AGE_MAX, HANDSHAKE_MAX, READ_BYTES};
 use super::plan::{Manner, Step, plan};
 use super::race::{First, race};
 use super::record::{Arrival, Ending};
+use super::reply::Reply;
 use super::request::{Malformed, Progress, Request, RequestReader};
 use super::tls::Session;
+use super::websocket::{self, Dialogue};
 use super::wire::Wire;
 use super::world::{World, add, subtract};
 
@@ -203,10 +205,41 @@ impl<W: AsyncWriteRent> Talk<'_, W> {
             };
         }
         let Exchange { reply, fault, gap, id } = exchange::exchange(self.world, request);
+        if reply.status == 101 {
+            return (self.converse(request, &reply).await, Aftermath::Over);
+        }
         let manner = Manner { latency: self.world.latency(id), gap, ..Manner::of(request) };
         match plan(reply, &fault, manner) {
             Ok(steps) => self.carry_out(&steps).await,
             Err(_) => (Ending::Written, Aftermath::Over),
+        }
+    }
+
+    /// Switches to a WebSocket, and speaks until either side ends it.
+    async fn converse(&mut self, request: &Request, reply: &Reply) -> Ending {
+        let mut dialogue = Dialogue::new(self.world, request);
+        if self.wire.write(websocket::head(reply).into()).await.is_err() {
+            return Ending::Aborted;
+        }
+        let mut goes_on = true;
+        loop {
+            let outgoing = dialogue.take_outgoing();
+            if !outgoing.is_empty() && self.wire.write(outgoing.into()).await.is_err() {
+                return Ending::Aborted;
+            }
+            if !goes_on {
+                // A peer that is gone already does not miss an ending.
+                let _ = self.wire.finish().await;
+                return Ending::Written;
+            }
+            // Taken before any waiting: what arrives meanwhile is news.
+            let seen = self.inbox.version();
+            let received = self.inbox.with_bytes(mem::take);
+            if !received.is_empty() {
+                goes_on = dialogue.take(received);
+            } else if !self.inbox.news(seen + 1).await {
+                return Ending::Aborted;
+            }
         }
     }
 

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::answer::Size;
 use super::fault::{BodyFault, Fault};
+use super::kept::Asked;
+use super::parts;
 use super::refusal::Refusal;
 use super::reply::{Body, Reply};
 use super::request::Request;
@@ -29,8 +31,12 @@ pub(crate) struct Exchange {
 
 /// Answers one request.
 pub(crate) fn exchange(world: &World, request: &Request) -> Exchange {
-    let body = &serde_json::from_slice::<Value>(request.body());
-    let in_body = body.as_ref().ok().and_then(|body| body.get("model")).and_then(Value::as_str);
+    let form = request.header("content-type").and_then(parts::boundary);
+    let form = form.and_then(|boundary| parts::object(boundary, request.body()));
+    let is_form = form.is_some();
+    let body = &form.map_or_else(|| serde_json::from_slice::<Value>(request.body()), Ok);
+    let named = |name| body.as_ref().ok().and_then(|body| body.get(name)).and_then(Value::as_str);
+    let in_body = named("model").or_else(|| named("model_id"));
     let in_path = routes::model_in_path(request.path());
     let (model, model_fault) = match in_path.as_deref().or(in_body).map(Fault::split_model) {
         Some((model, fault)) => (Some(model), fault),
@@ -48,8 +54,16 @@ pub(crate) fn exchange(world: &World, request: &Request) -> Exchange {
             return Exchange { reply, fault: Fault::default(), gap: Duration::ZERO, id };
         }
     };
-    let served =
-        Served { world, request, body, model: model.unwrap_or_default(), shape, id, fault };
+    let served = Served {
+        world,
+        request,
+        body,
+        is_form,
+        model: model.unwrap_or_default(),
+        shape,
+        id,
+        fault,
+    };
     let (reply, own_gap) = match world.scripts.fixture(subject) {
         Some(fixture) => fixture,
         None => (served.reply(route, credential.is_some()), None),
@@ -72,6 +86,8 @@ struct Served<'a> {
     world: &'a World,
     request: &'a Request,
     body: &'a Result<Value, serde_json::Error>,
+    /// The body came as a form.
+    is_form: bool,
     /// Without its fault suffix.
     model: &'a str,
     shape: Shape,
@@ -108,11 +124,20 @@ impl Served<'_> {
     }
 
     fn answer(&self, route: Option<&Route>, has_credential: bool) -> Result<Reply, Refusal> {
-        let Some(route) = route else { return Err(self.unknown_endpoint()) };
-        if !has_credential && !self.world.args.no_auth {
+        let kept = Asked::of(self.shape, self.request);
+        if route.is_none() && kept.is_none() {
+            return Err(self.unknown_endpoint());
+        }
+        let needs_none = self.world.args.no_auth || kept.as_ref().is_some_and(Asked::goes_on);
+        if !has_credential && !needs_none {
             self.shape.no_credential().map_or(Ok(()), Err)?;
         }
+        if let Some(asked) = kept {
+            return self.world.kept.serve(&asked);
+        }
+        let Some(route) = route else { return Err(self.unknown_endpoint()) };
         let body = match self.request.method() {
+            "POST" if self.is_form && route.takes_form => self.document()?,
             "POST" => self.json()?,
             _ => &Value::Null,
         };
@@ -148,6 +173,10 @@ impl Served<'_> {
             );
             return Err(self.with_code(Refusal::invalid(message), "unsupported_content_type"));
         }
+        self.document()
+    }
+
+    fn document(&self) -> Result<&Value, Refusal> {
         self.body.as_ref().map_err(|error| {
             Refusal::invalid(format!(
                 "We could not parse the JSON body of your request: {error}. The API expects a \

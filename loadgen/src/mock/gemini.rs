@@ -2,6 +2,7 @@
 
 mod check;
 mod embed;
+mod media;
 mod write;
 
 use serde_json::{Value, json};
@@ -21,6 +22,9 @@ const MODELS: [&str; 4] =
 /// `POST …/models/MODEL:generateContent`.
 pub(crate) fn serve_generate(call: &Call<'_>) -> Result<Reply, Refusal> {
     let request = checked(call)?;
+    if let Some(chunks) = media::chunks(call, &request)? {
+        return Ok(media::whole(call, &chunks));
+    }
     let answer = Answer::new(&ask(&request), &call.size);
     let response = write::Response::new(call, &request, &answer);
     Ok(Reply::json(200, &response.whole()))
@@ -30,7 +34,8 @@ pub(crate) fn serve_generate(call: &Call<'_>) -> Result<Reply, Refusal> {
 pub(crate) fn serve_stream(call: &Call<'_>) -> Result<Reply, Refusal> {
     let request = checked(call)?;
     let answer = Answer::new(&ask(&request), &call.size);
-    let chunks = write::Response::new(call, &request, &answer).chunks();
+    let text = || write::Response::new(call, &request, &answer).chunks();
+    let chunks = media::chunks(call, &request)?.unwrap_or_else(text);
     Ok(match call.request.query("alt").as_deref() {
         Some("sse") => {
             let events = chunks.iter().map(write::event).collect();

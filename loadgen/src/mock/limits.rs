@@ -45,6 +45,11 @@ pub(crate) const INPUTS_MAX: usize = 2048;
 /// Numbers of one embedding.
 pub(crate) const DIMENSIONS_MAX: u64 = 4096;
 
+/// Files and batches kept for callers at a time, and the bytes of all files together.
+pub(crate) const KEPT_FILES_MAX: usize = 256;
+pub(crate) const KEPT_BATCHES_MAX: usize = 256;
+pub(crate) const KEPT_BYTES_MAX: usize = 64 << 20;
+
 /// Informational heads before a reply.
 pub(crate) const INFORMATIONAL_MAX: usize = 10_000;
 /// Bytes of a header that is there for its size.

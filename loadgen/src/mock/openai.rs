@@ -1,8 +1,10 @@
 //! OpenAI's shapes: chat completions, responses, text completions, embeddings, the model list, errors.
 
+mod audio;
 mod check;
 mod completions;
 mod embeddings;
+mod images;
 mod misfit;
 mod responses;
 mod write;
@@ -14,8 +16,10 @@ use super::refusal::Refusal;
 use super::reply::{Reply, data_event};
 use super::routes::Call;
 
+pub(crate) use audio::{bytes, serve_speech, serve_transcription, sound, transcript};
 pub(crate) use completions::serve as serve_completions;
 pub(crate) use embeddings::{embed, serve as serve_embeddings};
+pub(crate) use images::{PIXEL, serve_edit, serve_generation, serve_variation};
 pub(crate) use responses::{serve as serve_responses, serve_input_tokens};
 
 /// Every reply says it was made then, so that replies are equal from run to run.

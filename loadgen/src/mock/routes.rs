@@ -11,7 +11,10 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::request::Request;
 use super::shape::Shape;
-use super::{anthropic, bedrock, cohere, gemini, mistral, ollama, openai};
+use super::{
+    anthropic, bedrock, cohere, decisions, elevenlabs, films, gemini, mistral, ollama, openai,
+    predictions, websocket,
+};
 
 /// A request on its way to an answer.
 pub(crate) struct Call<'a> {
@@ -32,6 +35,8 @@ pub(crate) struct Route {
     method: &'static str,
     path: Pattern,
     pub(crate) shape: Shape,
+    /// Bodies are forms with files.
+    pub(crate) takes_form: bool,
     pub(crate) serve: fn(&Call<'_>) -> Result<Reply, Refusal>,
 }
 
@@ -44,29 +49,48 @@ enum Pattern {
     Operation(&'static str),
     /// `…/models/MODEL`
     Model,
+    /// `…/text-to-speech/VOICE` and what comes behind
+    Voice(&'static str),
+    /// `…/NAME/ID`
+    Item(&'static str),
 }
 
-use Pattern::{Ends, Method, Model, Operation};
-use Shape::{Anthropic, Bedrock, Cohere, Gemini, Mistral, Ollama, OpenAi};
+use Pattern::{Ends, Item, Method, Model, Operation, Voice};
+use Shape::{Anthropic, Bedrock, Cohere, ElevenLabs, Gemini, Mistral, Ollama, OpenAi};
 
 const fn post(
     path: Pattern,
     shape: Shape,
     serve: fn(&Call<'_>) -> Result<Reply, Refusal>,
 ) -> Route {
-    Route { method: "POST", path, shape, serve }
+    Route { method: "POST", path, shape, takes_form: false, serve }
+}
+
+const fn post_form(
+    path: Pattern,
+    shape: Shape,
+    serve: fn(&Call<'_>) -> Result<Reply, Refusal>,
+) -> Route {
+    Route { takes_form: true, ..post(path, shape, serve) }
 }
 
 const fn get(path: Pattern, shape: Shape, serve: fn(&Call<'_>) -> Result<Reply, Refusal>) -> Route {
-    Route { method: "GET", path, shape, serve }
+    Route { method: "GET", path, shape, takes_form: false, serve }
 }
 
 /// Of rows that fit, the first one of the hinted provider counts.
 static ROUTES: &[Route] = &[
     post(Ends("/chat/completions"), OpenAi, openai::serve_chat),
     post(Ends("/responses"), OpenAi, openai::serve_responses),
+    get(Ends("/responses"), OpenAi, websocket::agree),
+    get(Ends("/realtime"), OpenAi, websocket::agree),
     post(Ends("/responses/input_tokens"), OpenAi, openai::serve_input_tokens),
     post(Ends("/embeddings"), OpenAi, openai::serve_embeddings),
+    post(Ends("/audio/speech"), OpenAi, openai::serve_speech),
+    post_form(Ends("/audio/transcriptions"), OpenAi, openai::serve_transcription),
+    post(Ends("/images/generations"), OpenAi, openai::serve_generation),
+    post_form(Ends("/images/edits"), OpenAi, openai::serve_edit),
+    post_form(Ends("/images/variations"), OpenAi, openai::serve_variation),
     get(Ends("/models"), OpenAi, openai::serve_models),
     get(Model, OpenAi, openai::serve_model),
     post(Ends("/messages"), Anthropic, anthropic::serve_messages),
@@ -101,6 +125,19 @@ static ROUTES: &[Route] = &[
     post(Ends("/api/generate"), Ollama, ollama::serve_generate),
     post(Ends("/api/embed"), Ollama, ollama::serve_embed),
     get(Ends("/api/tags"), Ollama, ollama::serve_tags),
+    post(Voice(""), ElevenLabs, elevenlabs::serve_speech),
+    post(Voice("/stream"), ElevenLabs, elevenlabs::serve_stream),
+    post(Voice("/with-timestamps"), ElevenLabs, elevenlabs::serve_with_timestamps),
+    post(Ends("/sound-generation"), ElevenLabs, elevenlabs::serve_sound),
+    post_form(Ends("/speech-to-text"), ElevenLabs, elevenlabs::serve_transcription),
+    post(Ends("/predictions"), OpenAi, predictions::serve_create),
+    get(Item("/predictions/"), OpenAi, predictions::serve_job),
+    get(Item("/streams/"), OpenAi, predictions::serve_stream),
+    post(Ends("/videos"), OpenAi, films::serve_openai),
+    post(Ends("_to_video"), OpenAi, films::serve_runway),
+    get(Item("/tasks/"), OpenAi, films::serve_task),
+    post(Method("predictLongRunning"), Gemini, films::serve_google),
+    post(Ends("/systemone"), OpenAi, decisions::serve),
     // After the paths that end in it too.
     post(Ends("/completions"), OpenAi, openai::serve_completions),
 ];
@@ -144,6 +181,14 @@ impl Route {
                         path.rsplit_once("/model/").and_then(|(_, rest)| rest.rsplit_once('/'));
                     named.is_some_and(|(_, operation)| operation == name)
                 }
+                Voice(end) => {
+                    let voice = path.rsplit_once("/text-to-speech/").map(|(_, rest)| rest);
+                    let voice = voice.and_then(|rest| rest.strip_suffix(end));
+                    voice.is_some_and(|voice| !voice.is_empty() && !voice.contains('/'))
+                }
+                Item(name) => path
+                    .rsplit_once(name)
+                    .is_some_and(|(_, id)| !id.is_empty() && !id.contains('/')),
                 Model => path.rsplit_once("/models/").is_some_and(|(_, model)| !model.is_empty()),
             }
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::request::Request;
-use super::{anthropic, bedrock, cohere, gemini, mistral, ollama, openai};
+use super::{anthropic, bedrock, cohere, elevenlabs, gemini, mistral, ollama, openai};
 
 /// The provider whose shapes a path speaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,10 +17,11 @@ pub(crate) enum Shape {
     Cohere,
     Mistral,
     Ollama,
+    ElevenLabs,
 }
 
 /// First parts of a path that settle which provider is meant.
-const PREFIXES: [(&str, Shape); 9] = [
+const PREFIXES: [(&str, Shape); 10] = [
     ("openai", Shape::OpenAi),
     ("anthropic", Shape::Anthropic),
     ("gemini", Shape::Gemini),
@@ -30,6 +31,7 @@ const PREFIXES: [(&str, Shape); 9] = [
     ("cohere", Shape::Cohere),
     ("mistral", Shape::Mistral),
     ("ollama", Shape::Ollama),
+    ("elevenlabs", Shape::ElevenLabs),
 ];
 
 impl Shape {
@@ -62,6 +64,7 @@ impl Shape {
                 bearer().or_else(|| bedrock::access_key(authorization).map(Cow::Borrowed))
             }
             Self::Cohere | Self::Mistral | Self::Ollama => bearer(),
+            Self::ElevenLabs => header("xi-api-key"),
         };
         let trimmed: Option<Cow<'_, str>> =
             credential.map(|credential| Cow::Owned(credential.trim().to_owned()));
@@ -86,6 +89,7 @@ impl Shape {
             Self::Bedrock => (403, "Missing Authentication Token"),
             Self::Cohere => (401, "no api key supplied"),
             Self::Mistral => (401, "Unauthorized"),
+            Self::ElevenLabs => (401, "Invalid API key"),
             Self::Ollama => return None,
         };
         Some(Refusal::new(status, message))
@@ -101,6 +105,7 @@ impl Shape {
             Self::Cohere => cohere::error(refusal, id),
             Self::Mistral => mistral::error(refusal),
             Self::Ollama => ollama::error(refusal),
+            Self::ElevenLabs => elevenlabs::error(refusal),
         }
     }
 }

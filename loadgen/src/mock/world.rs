@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::args::Args;
+use super::kept::Kept;
 use super::prerendered::Prerendered;
 use super::record::{Arrival, Ending, Recording, Seq};
 use super::script::Scripts;
@@ -16,6 +17,7 @@ use super::script::Scripts;
 pub(crate) struct World {
     pub(crate) args: Args,
     pub(crate) scripts: Scripts,
+    pub(crate) kept: Kept,
     pub(crate) counters: Counters,
     /// The replies to send without looking, if the flags say so.
     pub(crate) prerendered: Option<Prerendered>,
@@ -41,6 +43,7 @@ impl World {
         Self {
             args,
             scripts: Scripts::default(),
+            kept: Kept::default(),
             counters: Counters::default(),
             prerendered,
             recording: Mutex::default(),
@@ -81,10 +84,11 @@ impl World {
         })
     }
 
-    /// Forgets scripts, fixtures, records and counts. What goes on now stays counted.
+    /// Forgets scripts, fixtures, records, counts and what callers left. What goes on now stays counted.
     pub(crate) fn reset(&self) {
         self.scripts.clear_scripts();
         self.scripts.clear_fixtures();
+        self.kept.clear();
         self.with_recording(Recording::clear);
         let counters = &self.counters;
         for counter in [&counters.requests, &counters.aborted, &counters.reply_ids] {

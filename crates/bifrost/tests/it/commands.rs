@@ -32,6 +32,16 @@ fn check_prints_every_problem_with_path_and_hint() {
 }
 
 #[test]
+fn routes_are_a_line_each() {
+    let output = run(&["routes"]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.contains(&"POST /v1/chat/completions") && lines.contains(&"* /health"), "{text}");
+    assert!(lines.iter().all(|line| line.split(' ').count() == 2), "{text}");
+}
+
+#[test]
 fn schema_is_json() {
     let output = run(&["schema"]);
     assert!(output.status.success());

@@ -3,7 +3,7 @@
 //! It answers `/health`, `/metrics` and the lists of models over a Unix socket, plays the provider
 //! `mock`, publishes configurations, fetches
 //! credentials, resolves names, drains the workers' events and leads the
-//! process through its end.
+//! process through its end. HTTP/2 to clients runs beside it, on a thread of its own.
 #![forbid(unsafe_code)]
 
 mod admin;
@@ -64,6 +64,8 @@ pub struct Settings {
     pub credentials: Credentials,
     /// What is measured beyond the standard set.
     pub telemetry: telemetry::Settings,
+    /// What clients are spoken to with that ask for HTTP/2 as they begin TLS.
+    pub http2_tls: Option<Arc<rustls::ServerConfig>>,
     /// How long requests under way may go on after the order to end.
     pub drain: Duration,
     /// Whether SIGTERM, SIGINT and SIGHUP are taken as orders.
@@ -74,6 +76,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Supervisor {
     thread: JoinHandle<()>,
+    http2: http2::Service,
     handle: Handle,
     stop: Arc<Notify>,
 }
@@ -116,7 +119,8 @@ impl Supervisor {
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build()?;
         let handle = Handle { orders: Orders::new(), reload: Arc::default() };
         let stop = Arc::new(Notify::new());
-        let services = Services::new(&runtime, settings, handle.clone())?;
+        let http2 = http2::Service::start(settings.seam.clone(), settings.http2_tls.clone())?;
+        let services = Services::new(&runtime, settings, handle.clone(), http2.handle())?;
         let stopped = Arc::clone(&stop);
         let run = move || {
             runtime.block_on(services.run(&stopped));
@@ -124,7 +128,7 @@ impl Supervisor {
             runtime.shutdown_background();
         };
         let thread = ThreadBuilder::new().name("control".to_owned()).spawn(run)?;
-        Ok(Self { thread, handle, stop })
+        Ok(Self { thread, http2, handle, stop })
     }
 
     /// For giving orders.
@@ -132,8 +136,9 @@ impl Supervisor {
         self.handle.clone()
     }
 
-    /// Ends the thread. To be called when the workers have ended: until then they need it.
+    /// Ends the threads. To be called when the workers have ended: until then they need them.
     pub fn stop(self) {
+        self.http2.stop();
         self.stop.notify_one();
         if self.thread.join().is_err() {
             error!("the control plane ended in a panic");
@@ -150,6 +155,7 @@ struct Services {
     reloader: Reloader,
     credentials: Credentials,
     listener: UnixListener,
+    http2: http2::Handle,
 }
 
 /// What is left of the settings.
@@ -161,7 +167,12 @@ struct Parts {
 }
 
 impl Services {
-    fn new(runtime: &Runtime, settings: Settings, handle: Handle) -> io::Result<Self> {
+    fn new(
+        runtime: &Runtime,
+        settings: Settings,
+        handle: Handle,
+        http2: http2::Handle,
+    ) -> io::Result<Self> {
         // Sockets and signal handlers register with the runtime they are made in.
         let _inside = runtime.enter();
         let listener = UnixListener::from_std(settings.socket.listener()?)?;
@@ -177,17 +188,19 @@ impl Services {
         });
         let Settings { seam, drain, socket, credentials, .. } = settings;
         let settings = Parts { seam, drain, _socket: socket };
-        Ok(Self { settings, signals, handle, shared, reloader, credentials, listener })
+        Ok(Self { settings, signals, handle, shared, reloader, credentials, listener, http2 })
     }
 
     /// Runs all services until `stop`.
     async fn run(self, stop: &Notify) {
-        let Self { settings, signals, handle, shared, reloader, credentials, listener } = self;
+        let Self { settings, signals, handle, shared, reloader, credentials, listener, http2 } =
+            self;
         tokio::spawn(credentials.run());
         tokio::spawn(resolve::run(reloader.watch()));
         tokio::spawn(reloader.run(Arc::clone(&handle.reload)));
         tokio::spawn(drain_events(Arc::clone(&shared)));
-        tokio::spawn(shutdown::run(settings.seam.clone(), handle.orders.watch(), settings.drain));
+        let (seam, orders) = (settings.seam.clone(), handle.orders.watch());
+        tokio::spawn(shutdown::run(seam, orders, settings.drain, http2));
         if let Some(signals) = signals {
             tokio::spawn(signals.obey(handle));
         }

@@ -3,6 +3,7 @@
 //! It says plainly what it is and what to set up next. Nothing here is for measuring with.
 
 mod answer;
+pub(crate) mod media;
 mod sample;
 mod stream;
 

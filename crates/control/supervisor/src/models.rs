@@ -2,6 +2,8 @@
 
 mod listing;
 mod reply;
+mod routes;
+mod sdk;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +17,8 @@ use crate::current::Current;
 use crate::refusal::Refusal;
 
 use listing::Listing;
-pub(crate) use reply::{AnthropicQuery, BaseQuery, anthropic, base, openai};
+pub(crate) use reply::{BaseQuery, base};
+pub(crate) use routes::router;
 
 /// How long a provider's list is good for.
 const FRESH_MAX: Duration = Duration::from_secs(60);

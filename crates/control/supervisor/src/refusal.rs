@@ -18,12 +18,25 @@ pub(crate) enum Refusal {
     Unauthorized,
     /// Something about the request is wrong; holds what to change.
     BadRequest(String),
+    /// Nobody has that model; holds its name.
+    ModelNotFound(String),
+}
+
+/// Whose error JSON a refusal is told in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// The product's own.
+    Product,
+    /// Anthropic's.
+    Anthropic,
+    /// Google's.
+    Google,
 }
 
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::RouteNotFound(_) => StatusCode::NOT_FOUND,
+            Self::RouteNotFound(_) | Self::ModelNotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(..) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
@@ -38,7 +51,27 @@ impl Refusal {
             }
             Self::Unauthorized => "Unauthorized".to_owned(),
             Self::BadRequest(message) => message,
+            Self::ModelNotFound(model) => format!("model {model} does not exist"),
         }
+    }
+
+    /// The reply in the error JSON that the caller reads.
+    pub(crate) fn told(self, manner: Manner) -> Response {
+        let status = self.status();
+        let is_missing = status == StatusCode::NOT_FOUND;
+        let body = match manner {
+            Manner::Product => return self.into_response(),
+            Manner::Anthropic => {
+                let kind = if is_missing { "not_found_error" } else { "invalid_request_error" };
+                json!({ "type": "error", "error": { "type": kind, "message": self.message() } })
+            }
+            Manner::Google => {
+                let name = if is_missing { "NOT_FOUND" } else { "INVALID_ARGUMENT" };
+                let code = status.as_u16();
+                json!({ "error": { "code": code, "message": self.message(), "status": name } })
+            }
+        };
+        (status, Json(body)).into_response()
     }
 }
 

@@ -51,10 +51,12 @@ fn names(current: &Current) -> Names {
         let may_be_private = current.allows_private(&upstream.name);
         let by_variant = upstream.variants.iter().flat_map(|variant| &variant.services);
         let services = upstream.services.iter().chain(by_variant).flatten();
+        let by_task = services.clone().flat_map(|service| &service.task);
+        let by_task = by_task.flat_map(|task| &task.stream_hosts);
         let by_service = services.flat_map(|service| &service.endpoint);
         let by_list = upstream.list.iter().flat_map(|list| &list.endpoint);
         let by_key = upstream.keys.keys.iter().flat_map(|key| key.endpoints.iter().flatten());
-        let endpoints = upstream.endpoint.iter().chain(by_service).chain(by_list);
+        let endpoints = upstream.endpoint.iter().chain(by_service).chain(by_task).chain(by_list);
         for endpoint in endpoints.chain(by_key.map(|key| &key.endpoint)) {
             add(&mut names, endpoint, may_be_private);
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -23,9 +23,6 @@ use crate::refusal::Refusal;
 /// Largest body that is read into memory here; the data plane has its own limit for inference.
 const BODY_BYTES_MAX: usize = 32 << 20;
 
-/// Header by which drop-in routes name the provider whose models are listed.
-const LIST_PROVIDER_HEADER: &str = "x-bf-model-provider";
-
 /// A query, or why it cannot be read.
 type Asked<T> = Result<Query<T>, QueryRejection>;
 
@@ -39,7 +36,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn current(&self) -> Arc<Current> {
+    pub(crate) fn current(&self) -> Arc<Current> {
         Arc::clone(&self.current.borrow())
     }
 }
@@ -59,13 +56,14 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/robots.txt", get("User-agent: *\nAllow: /\n"))
         .route("/health", get(health))
         .route("/v1/models", get(base_models))
-        .route("/openai/v1/models", get(openai_models))
-        .route("/openai/models", get(openai_models))
-        .route("/openai/openai/v1/models", get(openai_models))
-        .route("/openai/openai/models", get(openai_models))
-        .route("/anthropic/v1/models", get(anthropic_models))
         .route("/mock/v1/models", get(mock::models))
         .route("/mock/v1/chat/completions", post(mock::chat_completions))
+        .route("/mock/v1/audio/speech", post(mock::media::speech))
+        .route("/mock/v1/audio/transcriptions", post(mock::media::transcription))
+        .route("/mock/v1/images/generations", post(mock::media::drawing))
+        .route("/mock/v1/images/edits", post(mock::media::changed_picture))
+        .route("/mock/v1/images/variations", post(mock::media::changed_picture))
+        .merge(models::router())
         .merge(administration)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -116,27 +114,4 @@ async fn base_models(
     let Query(query) = query?;
     let listings = shared.models.list(&shared.current(), query.provider.as_deref()).await?;
     models::base(&listings, &query).map(Json)
-}
-
-async fn openai_models(
-    State(shared): SharedState,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Refusal> {
-    let listings = shared.models.list(&shared.current(), listed_provider(&headers)).await?;
-    Ok(Json(models::openai(&listings)))
-}
-
-async fn anthropic_models(
-    State(shared): SharedState,
-    headers: HeaderMap,
-    query: Asked<models::AnthropicQuery>,
-) -> Result<Json<Value>, Refusal> {
-    let Query(query) = query?;
-    let listings = shared.models.list(&shared.current(), listed_provider(&headers)).await?;
-    models::anthropic(&listings, &query).map(Json)
-}
-
-fn listed_provider(headers: &HeaderMap) -> Option<&str> {
-    let named = headers.get(LIST_PROVIDER_HEADER)?.to_str().ok()?;
-    (named != "all").then_some(named)
 }

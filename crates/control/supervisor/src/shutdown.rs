@@ -60,10 +60,16 @@ impl Orders {
 
 /// Waits for the order to end and moves the workers through the stages. Returns once the last
 /// stage is set.
-pub(crate) async fn run(seam: Seam, mut orders: watch::Receiver<Order>, grace: Duration) {
+pub(crate) async fn run(
+    seam: Seam,
+    mut orders: watch::Receiver<Order>,
+    grace: Duration,
+    http2: http2::Handle,
+) {
     wait_for(&mut orders, Order::Leave).await;
     info!(active = active(&seam), "leaving: accepting until the work under way is done");
     seam.stop.advance(Stage::Leaving);
+    http2.leave();
     let idle_or_handed_over = async {
         tokio::select! {
             () = until_idle(&seam) => {}
@@ -86,8 +92,10 @@ async fn wait_for(orders: &mut watch::Receiver<Order>, order: Order) {
     let _ = orders.wait_for(|standing| *standing >= order).await;
 }
 
+/// A client of HTTP/2 that has no request under way is still given the time to hear that it should
+/// send none.
 async fn until_idle(seam: &Seam) {
-    while active(seam) > 0 {
+    while active(seam) > 0 || seam.http2.open.load(Ordering::Relaxed) > 0 {
         sleep(LOOK_INTERVAL).await;
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use seam::Stage;
+use seam::{Carried, Intake as Carriage, Stage};
 use socket2::SockRef;
 
 use crate::listen::Listeners;
@@ -116,6 +116,17 @@ impl<S: Service> Acceptor<S> {
         intake.close().into_iter().for_each(|arrival| self.serve(arrival));
     }
 
+    /// Serves connections made inside of the process as if they had been accepted, until the worker ends.
+    pub(crate) async fn adopt(self: Rc<Self>, intake: Carriage<Carried>) {
+        loop {
+            let carried = std::future::poll_fn(|context| intake.poll_next(context)).await;
+            self.admit(|| {
+                let connection = Connection::new(carried.socket, carried.peer)?;
+                Ok(connection.carried(carried.is_secure, carried.token))
+            });
+        }
+    }
+
     fn place(&self, arrival: Arrival) {
         let kept = match &self.placement {
             Some(placement) => placement.hand_over(self.worker.index(), arrival),
@@ -127,15 +138,22 @@ impl<S: Service> Acceptor<S> {
     }
 
     fn serve(&self, Arrival { socket, peer }: Arrival) {
+        self.admit(|| {
+            let connection = Connection::new(socket, peer)?;
+            match &self.tls {
+                Some(tls) => connection.with_server_tls(tls),
+                None => Ok(connection),
+            }
+        });
+    }
+
+    /// Serves the connection that `make` makes, if there is room for one more.
+    fn admit(&self, make: impl FnOnce() -> io::Result<Connection>) {
         if self.worker.serving() >= self.connections_max {
             self.worker.stats(|stats| raise(&stats.connections_refused));
             return;
         }
-        let connection = Connection::new(socket, peer).and_then(|connection| match &self.tls {
-            Some(tls) => connection.with_server_tls(&tls.0),
-            None => Ok(connection),
-        });
-        let Ok(connection) = connection else {
+        let Ok(connection) = make() else {
             self.worker.stats(|stats| raise(&stats.accept_failures));
             return;
         };

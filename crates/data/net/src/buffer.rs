@@ -52,7 +52,7 @@ impl Buffer {
         if capacity <= pool::block_bytes() {
             return Self::new();
         }
-        Self { storage: Storage::heap(vec![0; capacity].into_boxed_slice()), start: 0, end: 0 }
+        Self { storage: Storage::heap(pool::heap(capacity)), start: 0, end: 0 }
     }
 
     /// A block that already holds `length` bytes of data.
@@ -125,6 +125,24 @@ impl Buffer {
         }
     }
 
+    /// Appends the pieces one behind the other, as [`Self::extend_from_slice`] does with one of them.
+    // Always, so that pieces known to the compiler are stored instead of copied.
+    #[inline(always)]
+    pub fn extend_from_slices<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        let length = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let end = self.end + length;
+        let Some(mut target) = self.storage.bytes_mut().get_mut(self.end..end) else {
+            self.reserve(length);
+            return pieces.iter().for_each(|piece| self.extend_from_slice(piece));
+        };
+        for piece in pieces {
+            let (here, behind) = target.split_at_mut(piece.len());
+            here.copy_from_slice(piece);
+            target = behind;
+        }
+        self.end = end;
+    }
+
     #[cold]
     fn extend_after_growth(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
@@ -142,7 +160,7 @@ impl Buffer {
             return;
         }
         let capacity = self.capacity_for(additional);
-        self.move_to(Storage::heap(vec![0; capacity].into_boxed_slice()));
+        self.move_to(Storage::heap(pool::heap(capacity)));
     }
 
     /// Makes room for `additional` bytes behind the data, or refuses when the budget is spent.
@@ -155,7 +173,11 @@ impl Buffer {
         if let Some(budget) = &charged_to {
             budget.try_charge(capacity)?;
         }
-        let bytes = vec![0; capacity].into_boxed_slice();
+        let bytes = pool::heap(capacity);
+        if let Some(budget) = &charged_to {
+            // There may be a little more of it than was asked for.
+            budget.charge(bytes.len() - capacity);
+        }
         self.move_to(Storage::Heap { bytes, charged_to });
         Ok(())
     }
@@ -219,6 +241,19 @@ impl Buffer {
         self.len().saturating_add(additional).max(self.capacity().saturating_mul(2))
     }
 
+    fn give_back(&mut self) {
+        match std::mem::take(&mut self.storage) {
+            Storage::None => {}
+            Storage::Pooled(piece) => pool::give(piece),
+            Storage::Heap { bytes, charged_to } => {
+                if let Some(budget) = charged_to {
+                    budget.release(bytes.len());
+                }
+                pool::give_heap(bytes);
+            }
+        }
+    }
+
     fn move_to(&mut self, storage: Storage) {
         let mut moved = Self { storage, start: 0, end: 0 };
         let length = self.len();
@@ -257,15 +292,11 @@ impl Storage {
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
-        match std::mem::take(&mut self.storage) {
-            Storage::None => {}
-            Storage::Pooled(piece) => pool::give(piece),
-            Storage::Heap { bytes, charged_to } => {
-                if let Some(budget) = charged_to {
-                    budget.release(bytes.len());
-                }
-            }
+        // Most have been moved out of by then.
+        if !matches!(self.storage, Storage::None) {
+            self.give_back();
         }
     }
 }
@@ -387,6 +418,17 @@ mod tests {
         buffer.extend_from_slice(b"x");
         assert_eq!((buffer.capacity(), buffer.as_slice()), (64, &b"x"[..]));
         assert_eq!(budget.bytes_used(), 0);
+    }
+
+    #[test]
+    fn pieces_are_appended_in_their_order_with_room_or_without() {
+        let _budget = with_budget(0);
+        let mut buffer = Buffer::unallocated();
+        for round in 1..5 {
+            buffer.extend_from_slices([b"first ", &[], b"second, ", b"third"]);
+            assert_eq!(buffer.as_slice(), b"first second, third".repeat(round));
+        }
+        assert!(buffer.capacity() > 64);
     }
 
     /// A pool of two blocks of 16 KiB, and with them one group of pieces of each smaller size.

@@ -1,16 +1,19 @@
 //! A connection of either side: TCP or Unix, plain or TLS, read into a buffer and written from one.
 
+mod duplex;
+
+use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use seam::Arrived;
 
 use crate::socket::{Pairing, Socket};
 use crate::tls::layers::{Decrypted, Layers};
-use crate::tls::protocol_error;
+use crate::tls::{ServerTls, protocol_error};
 use crate::worker::Serving;
 use crate::{BudgetSpent, Buffer, Tick, clock};
 
@@ -30,6 +33,10 @@ pub struct Connection {
     input: Buffer,
     tls: Option<Box<Layers>>,
     peer: Option<SocketAddr>,
+    /// The peer is spoken to over TLS, by this connection or before it.
+    is_tls: bool,
+    /// See [`Self::carried`].
+    _token: Option<Box<dyn Any + Send>>,
     /// Counts a client's connection, whichever task holds it.
     serving: Option<Serving>,
 }
@@ -38,7 +45,15 @@ impl Connection {
     /// Takes a connected socket over.
     pub(crate) fn new(fd: OwnedFd, peer: Option<SocketAddr>) -> io::Result<Self> {
         let socket = Socket::new(fd)?;
-        Ok(Self { socket, input: Buffer::unallocated(), tls: None, peer, serving: None })
+        Ok(Self {
+            socket,
+            input: Buffer::unallocated(),
+            tls: None,
+            peer,
+            is_tls: false,
+            _token: None,
+            serving: None,
+        })
     }
 
     /// Is one of those that the worker serves: the other end is a client.
@@ -49,10 +64,17 @@ impl Connection {
     }
 
     /// Speaks TLS from here on, as the server. The handshake happens with the first [`Self::fill`].
-    pub(crate) fn with_server_tls(mut self, config: &Arc<ServerConfig>) -> io::Result<Self> {
-        let layers = Layers::server(Arc::clone(config)).map_err(protocol_error)?;
-        self.tls = Some(Box::new(layers));
+    pub(crate) fn with_server_tls(mut self, tls: &ServerTls) -> io::Result<Self> {
+        let layers = Layers::server(tls).map_err(protocol_error)?;
+        (self.is_tls, self.tls) = (true, Some(Box::new(layers)));
         Ok(self)
+    }
+
+    /// Carries what a peer says that is connected elsewhere, and whether it says it over TLS there. Keeps
+    /// `token` as long as it lives.
+    pub(crate) fn carried(mut self, is_secure: bool, token: Box<dyn Any + Send>) -> Self {
+        (self.is_tls, self._token) = (is_secure, Some(token));
+        self
     }
 
     /// Speaks TLS from here on, inside of what is spoken already, and finishes the handshake.
@@ -61,7 +83,7 @@ impl Connection {
             Some(carrier) => layers.carried_by(*carrier),
             None => layers,
         };
-        self.tls = Some(Box::new(layers));
+        (self.is_tls, self.tls) = (true, Some(Box::new(layers)));
         self.finish_handshake().await?;
         self.send_records().await
     }
@@ -78,9 +100,31 @@ impl Connection {
         self.peer
     }
 
-    /// Whether the connection is encrypted.
+    /// Whether the connection to the peer is encrypted.
     pub fn is_tls(&self) -> bool {
-        self.tls.is_some()
+        self.is_tls
+    }
+
+    /// Whether the client asked for HTTP/2 as it began TLS. Nothing can be read then or written: the
+    /// connection is good for [`Self::detach`].
+    pub fn offers_http2(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.offers_http2())
+    }
+
+    /// Takes the socket out of this worker, with what was read from it and is not consumed. Only for a
+    /// client's connection on which nothing was written, and TLS not begun.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn detach(self) -> io::Result<Arrived> {
+        let socket = self.socket.duplicate()?;
+        let Self { input, tls, peer, .. } = self;
+        let is_tls = tls.is_some();
+        let received = match tls {
+            Some(tls) => tls.into_hello(),
+            None => input,
+        };
+        Ok(Arrived { socket, peer, received: received.as_slice().to_vec(), is_tls })
     }
 
     /// Bytes read and not consumed.
@@ -119,7 +163,8 @@ impl Connection {
     /// Without spare room the input first doubles, so the caller bounds it by not calling again.
     ///
     /// # Errors
-    /// `TimedOut` after the deadline, `ConnectionAborted` when the paired client hung up or the worker
+    /// `Unsupported` when the client begins with TLS for HTTP/2 ([`Self::offers_http2`]), `TimedOut`
+    /// after the deadline, `ConnectionAborted` when the paired client hung up or the worker
     /// closes, `UnexpectedEof` when a TLS stream ends unannounced (truncation), `OutOfMemory` when the
     /// budget for buffers is spent. After `TimedOut` a client can still be written to, and nothing can
     /// be done with an upstream.
@@ -167,6 +212,9 @@ impl Connection {
             match count {
                 0 => tls.feed_end(),
                 _ => tls.feed(records),
+            }
+            if tls.offers_http2() {
+                return Err(io::Error::from(io::ErrorKind::Unsupported));
             }
         }
         Ok(())
@@ -326,6 +374,15 @@ impl Connection {
     pub(crate) fn is_clean(&self) -> bool {
         self.input.is_empty() && self.socket.is_sound()
     }
+}
+
+/// Two connected ends in this worker. The second is taken for a client's, so that it can be served.
+pub fn loopback() -> io::Result<(Connection, Connection)> {
+    let (near, far) = UnixStream::pair()?;
+    let near = Connection::new(near.into(), None)?;
+    let far = Connection::new(far.into(), None)?;
+    far.socket.set_client();
+    Ok((near, far))
 }
 
 /// Ties an upstream to the client it works for; see [`pair`].

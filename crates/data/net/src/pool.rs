@@ -1,5 +1,6 @@
 //! The worker's pool of memory: equal blocks, last in, first out, so that the hot ones stay in the cache,
-//! and smaller pieces for what is kept while something else is waited for.
+//! smaller pieces for what is kept while something else is waited for, and a few larger ones that large
+//! bodies have left behind.
 
 use std::cell::RefCell;
 use std::io;
@@ -22,6 +23,19 @@ const SMALL_BYTES: [usize; 3] = [1024, 2048, 4096];
 /// A piece is worth having where it replaces something that is so many times larger.
 pub(crate) const SMALL_FACTOR_MIN: usize = 4;
 
+/// Memory of the heap is kept for the next large body from this size on: below it the allocator is quick,
+/// above it returns pages to the system and faults them in again.
+const LARGE_BYTES_MIN: usize = 32 * 1024;
+
+/// Larger ones are given back at once.
+const LARGE_BYTES_MAX: usize = 256 * 1024;
+
+/// So many are kept: a request and what is made of it, of two callers. 1 MiB at most.
+const LARGE_KEPT_MAX: usize = 4;
+
+/// What is kept serves for so many times less at worst.
+const LARGE_WASTE_MAX: usize = 2;
+
 /// Groups of pieces of one size returned to the system in one call of [`trim`]: each takes some 10 µs.
 const GROUPS_TRIMMED_AT_ONCE_MAX: usize = 32;
 
@@ -34,6 +48,7 @@ struct Pool {
     block_bytes: usize,
     /// By the sizes in [`SMALL_BYTES`], as far as they are worth having.
     shelves: Vec<Shelf>,
+    large: Large,
     budget: Arc<Budget>,
     /// So many blocks at the bottom of `free` hold no memory.
     cold: usize,
@@ -41,6 +56,37 @@ struct Pool {
     count: usize,
     /// The shortest `free` was since the last trim: what lies below was not needed.
     free_min: usize,
+}
+
+/// Memory that large bodies have left behind.
+#[derive(Default)]
+struct Large {
+    kept: Vec<Box<[u8]>>,
+    /// The fewest there were since the last trim: so many were not needed.
+    kept_min: usize,
+}
+
+impl Large {
+    fn take(&mut self, bytes: usize) -> Option<Box<[u8]>> {
+        let sizes = bytes..=bytes.saturating_mul(LARGE_WASTE_MAX);
+        let found = self.kept.iter().rposition(|kept| sizes.contains(&kept.len()))?;
+        let taken = self.kept.remove(found);
+        self.kept_min = self.kept_min.min(self.kept.len());
+        Some(taken)
+    }
+
+    fn give(&mut self, bytes: Box<[u8]>) {
+        if self.kept.len() == LARGE_KEPT_MAX {
+            // The oldest one may be of a size that nobody asks for any more.
+            self.kept.remove(0);
+        }
+        self.kept.push(bytes);
+    }
+
+    fn trim(&mut self) {
+        self.kept.drain(..self.kept_min.min(self.kept.len()));
+        self.kept_min = self.kept.len();
+    }
 }
 
 impl Pool {
@@ -81,7 +127,8 @@ pub(crate) fn install(count: usize, block_bytes: usize, budget: Arc<Budget>) -> 
         (blocks.collect(), shelves(bytes, block_bytes)?)
     };
     let (cold, free_min) = (free.len(), free.len());
-    POOL.set(Some(Pool { free, block_bytes, shelves, budget, cold, count, free_min }));
+    let large = Large::default();
+    POOL.set(Some(Pool { free, block_bytes, shelves, large, budget, cold, count, free_min }));
     Ok(())
 }
 
@@ -168,6 +215,26 @@ pub(crate) fn take_small(length: usize) -> Option<Piece> {
     POOL.with_borrow_mut(|pool| pool.as_mut()?.shelves.get_mut(index)?.take())
 }
 
+/// Memory of the heap for at least `bytes`, all of it initialised; what is in it means nothing.
+pub(crate) fn heap(bytes: usize) -> Box<[u8]> {
+    let kept = (bytes >= LARGE_BYTES_MIN)
+        .then(|| POOL.with_borrow_mut(|pool| pool.as_mut()?.large.take(bytes)));
+    kept.flatten().unwrap_or_else(|| vec![0; bytes].into_boxed_slice())
+}
+
+/// Takes memory of the heap back, to be kept where that is worth it.
+pub(crate) fn give_heap(bytes: Box<[u8]>) {
+    if !(LARGE_BYTES_MIN..=LARGE_BYTES_MAX).contains(&bytes.len()) {
+        return;
+    }
+    // An error means that the thread is ending.
+    let _ = POOL.try_with(|pool| {
+        if let Some(pool) = pool.borrow_mut().as_mut() {
+            pool.large.give(bytes);
+        }
+    });
+}
+
 /// What blocks beyond the pool are charged to.
 pub(crate) fn budget() -> Option<Arc<Budget>> {
     POOL.with_borrow(|pool| pool.as_ref().map(|pool| Arc::clone(&pool.budget)))
@@ -183,6 +250,7 @@ pub(crate) fn trim() {
             pool.cold = end;
         }
         pool.free_min = pool.free.len();
+        pool.large.trim();
         pool.shelves.iter_mut().for_each(|shelf| shelf.trim(GROUPS_TRIMMED_AT_ONCE_MAX));
     });
 }
@@ -240,6 +308,31 @@ mod tests {
         assert_eq!(rounded(usize::MAX), usize::MAX);
         // Too much to have, and an error rather than a wrong size.
         assert!(install(2, rounded(usize::MAX), Arc::new(Budget::new(0))).is_err());
+    }
+
+    #[test]
+    fn memory_of_large_bodies_is_kept_until_it_is_not_needed() {
+        install_small();
+        let kept = || POOL.with_borrow(|pool| pool.as_ref().unwrap().large.kept.len());
+        let mut first = heap(LARGE_BYTES_MIN);
+        first[0] = 9;
+        give_heap(first);
+        assert_eq!((heap(LARGE_BYTES_MIN)[0], kept()), (9, 0));
+        give_heap(heap(LARGE_BYTES_MIN));
+        // Too small for one, and too large for the other.
+        assert_eq!(heap(LARGE_BYTES_MIN + 1).len(), LARGE_BYTES_MIN + 1);
+        give_heap(heap(LARGE_BYTES_MAX + 1));
+        give_heap(heap(LARGE_BYTES_MIN - 1));
+        assert_eq!(kept(), 1);
+        for _ in 0..2 * LARGE_KEPT_MAX {
+            give_heap(vec![0; LARGE_BYTES_MAX].into());
+        }
+        assert_eq!(kept(), LARGE_KEPT_MAX);
+        assert_eq!(heap(LARGE_BYTES_MAX / 2).len(), LARGE_BYTES_MAX);
+        trim();
+        assert_eq!(kept(), LARGE_KEPT_MAX - 1);
+        trim();
+        assert_eq!(kept(), 0);
     }
 
     #[test]

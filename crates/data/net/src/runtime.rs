@@ -34,6 +34,7 @@ pub(crate) use reactor::{Interest, Plan, trim, walk, with, with_slots};
 pub(crate) use ring::{Features, SMALL_BYTES_MAX};
 pub(crate) use timers::sleep;
 
+use crate::clock;
 use crate::guard::contain;
 
 /// The calling thread's runtime. Dropping it drops all tasks and closes all sockets.
@@ -68,6 +69,7 @@ impl Runtime {
             let _ending = ending;
             main.await;
         });
+        clock::begin_turn();
         loop {
             executor::run_ready();
             if is_over.get() {
@@ -85,6 +87,7 @@ impl Runtime {
             reactor.turn(may_wait)?;
             Ok((reactor.take_ready(self.woken), reactor.take_ready(self.clock)))
         });
+        clock::begin_turn();
         let (is_woken, is_time) = news.unwrap_or_else(|| Err(no_runtime()))?;
         if is_woken {
             executor::take_woken();
@@ -106,6 +109,7 @@ impl Drop for Runtime {
         });
         reactor::shut_down();
         timers::uninstall();
+        clock::end_turns();
     }
 }
 

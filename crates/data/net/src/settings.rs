@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use seam::{Carried, Inbox};
+
 use crate::{Budget, ServerTls};
 
 /// How to listen, with how many threads, and what each may hold.
@@ -36,6 +38,8 @@ pub struct Settings {
     /// How long a worker with nothing to do keeps asking for completions before it sleeps; `None` sleeps at
     /// once. Halves the added latency at low load and costs a whole core.
     pub busy_poll: Option<Duration>,
+    /// Connections made inside of the process, with an inbox for each worker; served like those of clients.
+    pub carried: Arc<[Inbox<Carried>]>,
     /// Listening sockets taken over from a predecessor or received from the service manager.
     /// Those whose address is not in `listen` are closed.
     pub inherited: Vec<OwnedFd>,
@@ -68,6 +72,7 @@ impl Default for Settings {
             budget: Arc::new(Budget::new(256 * 1024 * 1024)),
             connections_max: 65_536,
             busy_poll: None,
+            carried: Arc::default(),
             inherited: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -69,7 +69,9 @@ impl Socket {
             return Ok(());
         }
         let is_small = output.len() <= SMALL_BYTES_MAX;
-        self.written().await?;
+        if !self.is_written() {
+            self.written().await?;
+        }
         let begun = runtime::with(|reactor| reactor.begin_write(self.index, output));
         begun.unwrap_or_else(|| Err(no_runtime()))?;
         if is_small { Ok(()) } else { self.written().await }
@@ -77,16 +79,46 @@ impl Socket {
 
     /// Waits until the kernel has taken all that was sent.
     pub(crate) async fn written(&mut self) -> io::Result<()> {
-        poll_fn(|context| {
-            let polled = runtime::with(|reactor| reactor.poll_written(self.index, context));
-            polled.unwrap_or_else(|| Poll::Ready(Err(no_runtime())))
-        })
-        .await
+        poll_fn(|context| self.poll_written(context)).await
+    }
+
+    /// What the next read brings, while writes go on. No deadline ends it.
+    pub(crate) fn poll_receive(
+        &mut self,
+        context: &Context<'_>,
+    ) -> Poll<(io::Result<usize>, Buffer)> {
+        let polled = runtime::with(|reactor| reactor.poll_receive(self.index, context));
+        polled.unwrap_or_else(|| Poll::Ready((Err(no_runtime()), Buffer::unallocated())))
+    }
+
+    /// Ready when the kernel has taken all that was sent.
+    pub(crate) fn poll_written(&mut self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        let polled = runtime::with(|reactor| reactor.poll_written(self.index, context));
+        polled.unwrap_or_else(|| Poll::Ready(Err(no_runtime())))
+    }
+
+    /// Starts to send `output`, which the kernel has to take by `deadline`. Only when
+    /// [`Self::poll_written`] is ready.
+    pub(crate) fn begin_send(&mut self, output: Buffer, deadline: Tick) -> io::Result<()> {
+        if output.is_empty() {
+            return Ok(());
+        }
+        self.set_deadline(Some(deadline));
+        let begun = runtime::with(|reactor| reactor.begin_write(self.index, output));
+        // A write keeps the deadline it was begun with; a read beside it has none.
+        self.set_deadline(None);
+        begun.unwrap_or_else(|| Err(no_runtime()))
     }
 
     /// Whether the kernel has taken all that was sent.
     pub(crate) fn is_written(&self) -> bool {
         runtime::with(|reactor| reactor.is_written(self.index)).unwrap_or(false)
+    }
+
+    /// The same socket once more, which outlives this one.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        let fd = runtime::with(|reactor| reactor.fd(self.index)).ok_or_else(no_runtime)?;
+        system::borrow(&fd).try_clone_to_owned()
     }
 
     /// Tells the peer that nothing more comes.

@@ -18,7 +18,7 @@ const SERVICE_MANAGER_FD_FIRST: RawFd = 3;
 pub(crate) fn coarse_millis() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a live timespec of ours. The clock exists on every Linux this runs on;
-    // were it missing, time would stand at zero (test `time_moves_on`).
+    // were it missing, time would stand at zero (test `time_moves_on_but_not_within_a_turn`).
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
     time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
 }

@@ -1,6 +1,7 @@
 //! TLS settings of both sides. The handshakes and records are in [`layers`].
 
 mod client;
+mod hello;
 pub(crate) mod layers;
 
 use std::fmt;
@@ -15,12 +16,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 pub(crate) use client::client_config;
 pub use client::load_system_roots;
 
-/// The only protocol spoken.
+/// The only protocol spoken here.
 const ALPN_HTTP_1_1: &[u8] = b"http/1.1";
+
+/// The protocol that others may speak on a detached connection.
+const ALPN_HTTP_2: &[u8] = b"h2";
 
 /// What is needed to speak TLS to clients.
 #[derive(Clone)]
-pub struct ServerTls(pub(crate) Arc<ServerConfig>);
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    /// Clients that offer HTTP/2 are left to somebody else.
+    leaves_http2: bool,
+}
 
 /// Why a certificate, key or authority cannot be used.
 #[derive(Debug)]
@@ -45,7 +53,16 @@ impl ServerTls {
             .with_single_cert(chain, key)
             .map_err(|error| TlsError(error.to_string()))?;
         config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), leaves_http2: false })
+    }
+
+    /// From now on a client that offers HTTP/2 is recognised ([`crate::Connection::offers_http2`]) before
+    /// TLS begins. Whoever takes the connection over goes on with the returned settings.
+    pub fn leave_http2(&mut self) -> Arc<ServerConfig> {
+        self.leaves_http2 = true;
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = vec![ALPN_HTTP_2.to_vec()];
+        Arc::new(config)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -35,16 +36,9 @@ thread_local! {
 #[derive(Default)]
 struct Pool {
     /// Oldest first; used from the end.
-    idle: Vec<Idle>,
+    idle: Vec<Upstream>,
     /// Those that wait for a connection, in their order.
     waiting: VecDeque<Waker>,
-}
-
-struct Idle {
-    open: Open,
-    connection: Connection,
-    born: Tick,
-    expires: Tick,
 }
 
 /// Endpoint ids are hashes already.
@@ -89,13 +83,35 @@ impl Drop for Open {
 }
 
 /// A connection to an upstream, for one exchange. Dropping it closes it.
-pub struct Upstream {
+///
+/// It goes through many hands in each exchange, so it is one pointer wide.
+pub struct Upstream(Box<Link>);
+
+/// What an [`Upstream`] points to.
+pub struct Link {
     /// The connection itself.
     pub connection: Connection,
     endpoint: Arc<Endpoint>,
-    open: Open,
+    /// Held for as long as the connection is there.
+    _open: Open,
     born: Tick,
+    /// While it is idle: when that is too long.
+    expires: Tick,
     is_reused: bool,
+}
+
+impl Deref for Upstream {
+    type Target = Link;
+
+    fn deref(&self) -> &Link {
+        &self.0
+    }
+}
+
+impl DerefMut for Upstream {
+    fn deref_mut(&mut self) -> &mut Link {
+        &mut self.0
+    }
 }
 
 impl Upstream {
@@ -121,9 +137,8 @@ impl Upstream {
         self.connection.set_deadline(None);
         self.connection.read_ahead();
         let id = self.endpoint.id;
-        let expires = now + self.endpoint.idle_timeout;
-        let idle = Idle { open: self.open, connection: self.connection, born: self.born, expires };
-        POOLS.with_borrow_mut(|pools| pools.entry(id).or_default().idle.push(idle));
+        self.expires = now + self.endpoint.idle_timeout;
+        POOLS.with_borrow_mut(|pools| pools.entry(id).or_default().idle.push(self));
         worker::worker_stats(|stats| raise(&stats.upstream_idle));
         wake_next(id);
     }
@@ -132,7 +147,7 @@ impl Upstream {
 /// A connection to `endpoint` by `deadline`: the idle one used last, or else a new one. At the limit of
 /// connections it waits for one to become free.
 pub async fn checkout(endpoint: &Arc<Endpoint>, deadline: Tick) -> Result<Upstream, ConnectError> {
-    if let Some(upstream) = take_idle(endpoint) {
+    if let Some(upstream) = checkout_idle(endpoint) {
         return Ok(upstream);
     }
     // Boxed, because connecting takes a large future that most exchanges have no use for.
@@ -153,35 +168,36 @@ async fn wait_and_connect(
     reuse: Reuse,
 ) -> Result<Upstream, ConnectError> {
     let open = match wait_for_turn(endpoint, deadline, reuse).await? {
-        Turn::Idle(upstream) => return Ok(*upstream),
+        Turn::Idle(upstream) => return Ok(upstream),
         Turn::New(open) => open,
     };
     let connection = connect(endpoint, deadline).await?;
     worker::worker_stats(|stats| raise(&stats.upstream_connects));
     let endpoint = Arc::clone(endpoint);
-    Ok(Upstream { connection, endpoint, open, born: clock::now(), is_reused: false })
+    let born = clock::now();
+    let link = Link { connection, endpoint, _open: open, born, expires: born, is_reused: false };
+    Ok(Upstream(Box::new(link)))
 }
 
-/// The idle connection used last that is still good.
-fn take_idle(endpoint: &Arc<Endpoint>) -> Option<Upstream> {
+/// The idle connection to `endpoint` used last that is still good.
+pub fn checkout_idle(endpoint: &Arc<Endpoint>) -> Option<Upstream> {
     let now = clock::now();
     loop {
         // One at a time, and dropped outside of the borrow: dropping wakes those that wait.
-        let idle = pop_idle(endpoint.id)?;
+        let mut idle = pop_idle(endpoint.id)?;
         if now < idle.expires && idle.connection.is_fresh() {
             worker::worker_stats(|stats| raise(&stats.upstream_reuses));
-            return Some(Upstream {
-                connection: idle.connection,
-                endpoint: Arc::clone(endpoint),
-                open: idle.open,
-                born: idle.born,
-                is_reused: true,
-            });
+            if !Arc::ptr_eq(&idle.endpoint, endpoint) {
+                // Published anew meanwhile, perhaps with other times.
+                idle.endpoint = Arc::clone(endpoint);
+            }
+            idle.is_reused = true;
+            return Some(idle);
         }
     }
 }
 
-fn pop_idle(endpoint_id: u64) -> Option<Idle> {
+fn pop_idle(endpoint_id: u64) -> Option<Upstream> {
     let idle = POOLS.with_borrow_mut(|pools| pools.get_mut(&endpoint_id)?.idle.pop())?;
     worker::worker_stats(|stats| lower(&stats.upstream_idle));
     Some(idle)
@@ -196,8 +212,7 @@ enum Reuse {
 
 /// What waiting came to.
 enum Turn {
-    /// Boxed: rare, and much larger than the other.
-    Idle(Box<Upstream>),
+    Idle(Upstream),
     New(Open),
 }
 
@@ -223,7 +238,7 @@ fn try_turn(endpoint: &Arc<Endpoint>, reuse: Reuse) -> Option<Turn> {
         return Some(Turn::New(open));
     }
     match reuse {
-        Reuse::Allowed => take_idle(endpoint).map(|upstream| Turn::Idle(Box::new(upstream))),
+        Reuse::Allowed => checkout_idle(endpoint).map(Turn::Idle),
         Reuse::Forbidden => {
             // An idle one makes room for the new one.
             drop(pop_idle(endpoint.id)?);
@@ -306,7 +321,7 @@ pub(crate) fn release_wanted() {
     }
 }
 
-fn take_oldest(endpoint_id: u64) -> Option<Idle> {
+fn take_oldest(endpoint_id: u64) -> Option<Upstream> {
     let oldest = POOLS.with_borrow_mut(|pools| {
         let idle = &mut pools.get_mut(&endpoint_id)?.idle;
         (!idle.is_empty()).then(|| idle.remove(0))
@@ -322,7 +337,7 @@ pub(crate) fn sweep() {
     let mut closed = Vec::new();
     POOLS.with_borrow_mut(|pools| {
         for pool in pools.values_mut() {
-            let is_over = |idle: &mut Idle| idle.expires <= now || !idle.connection.is_fresh();
+            let is_over = |idle: &mut Upstream| idle.expires <= now || !idle.connection.is_fresh();
             closed.extend(pool.idle.extract_if(.., is_over));
         }
         pools.retain(|_, pool| !pool.idle.is_empty() || !pool.waiting.is_empty());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use seam::{Stage, Stop, WorkerStats};
+use seam::{Carried, Inbox, Stage, Stop, WorkerStats};
 
 use crate::accept::Acceptor;
 use crate::listen::{self, Bound, Listeners};
@@ -159,6 +159,7 @@ fn start_all<S: Service>(
             listeners: listeners.clone(),
             intake: placement.clone().map(|placement| placement.open(index)),
             placement: placement.clone(),
+            carried: settings.carried.get(index).cloned(),
             stop: stop.clone(),
             stats: Arc::clone(stats),
         };
@@ -196,6 +197,7 @@ struct Plan {
     listeners: Listeners,
     placement: Option<Arc<Placement>>,
     intake: Option<Intake>,
+    carried: Option<Inbox<Carried>>,
     stop: Stop,
     stats: Arc<[WorkerStats]>,
 }
@@ -300,6 +302,10 @@ async fn work<S: Service>(plan: Plan, worker: Rc<Worker>, service: Rc<S>) {
             acceptor.run(socket).await;
             drop(still_accepting);
         });
+    }
+    if let Some(carried) = plan.carried {
+        // To the very end: what it brings belongs to connections that were accepted long ago.
+        worker::spawn(Rc::clone(&acceptor).adopt(carried.open()));
     }
     drop(acceptor);
     keep_time(&worker, &accepting).await;

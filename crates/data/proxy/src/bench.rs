@@ -95,9 +95,9 @@ impl StreamRelay {
 
     /// What the caller is sent for `piece`, or `None` where it cannot be read.
     pub fn relay(&mut self, piece: &[u8]) -> Option<&[u8]> {
-        let mut rest = piece;
+        let (mut rest, at) = (piece, Instant::now());
         while let Some(event) = self.reader.next(&mut rest).ok()? {
-            self.watch.note(&event);
+            self.watch.note(&event, at);
         }
         self.framed.bytes.clear();
         let Some((injector, extra_fields)) = &mut self.telling else {

@@ -24,6 +24,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Where `part`, a slice of `bytes`, stands in it.
+    fn of(part: &[u8], bytes: &[u8]) -> Self {
+        let start = (part.as_ptr().addr() - bytes.as_ptr().addr()) as u32;
+        Self { start, end: start + part.len() as u32 }
+    }
+
     /// The header was there, with a value.
     pub(crate) fn is_some(self) -> bool {
         self.end > self.start
@@ -47,6 +53,8 @@ pub(crate) struct CallerHeaders {
     x_api_key: Place,
     x_goog_api_key: Place,
     api_key: Place,
+    dedicated_key: Place,
+    /// The virtual key, wherever it was found.
     virtual_key: Place,
     key_name: Place,
     key_id: Place,
@@ -72,17 +80,23 @@ impl CallerHeaders {
     pub(crate) fn read(head: &RequestHead, bytes: &[u8]) -> Self {
         let mut found = Self::default();
         for (name, value) in head.headers(bytes) {
-            let start = (value.as_ptr().addr() - bytes.as_ptr().addr()) as u32;
-            found.take(name, Place { start, end: start + value.len() as u32 });
+            found.take(name, Place::of(value, bytes));
         }
+        found.note_virtual_key(bytes);
         found
+    }
+
+    fn note_virtual_key(&mut self, bytes: &[u8]) {
+        let found = self.find_virtual_key(bytes);
+        self.virtual_key =
+            found.map_or_else(Place::default, |key| Place::of(key.as_bytes(), bytes));
     }
 
     fn take(&mut self, name: &[u8], at: Place) {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         let slot = match name.len() {
             6 if is("origin") => &mut self.origin,
-            7 if is("x-bf-vk") => &mut self.virtual_key,
+            7 if is("x-bf-vk") => &mut self.dedicated_key,
             7 if is("api-key") => &mut self.api_key,
             9 if is("x-api-key") => &mut self.x_api_key,
             10 if is("user-agent") => &mut self.user_agent,
@@ -113,6 +127,22 @@ impl CallerHeaders {
         };
         self.has_forwarded |= starts("x-bf-eh-");
         self.has_anthropic |= starts("anthropic-");
+    }
+
+    /// Takes a key that stands elsewhere in the head, `bytes`, for one in a header of its own, unless
+    /// there is a key in one.
+    pub(crate) fn offer_key(&mut self, key: &str, bytes: &[u8]) {
+        let known = [self.authorization, self.x_api_key, self.api_key, self.dedicated_key];
+        if !known.into_iter().any(Place::is_some) {
+            self.x_api_key = Place::of(key.as_bytes(), bytes);
+            self.note_virtual_key(bytes);
+        }
+    }
+
+    /// What the caller shows of itself, whatever it is worth.
+    pub(crate) fn credential<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let shown = [self.dedicated_key, self.authorization, self.x_api_key, self.api_key];
+        shown.into_iter().chain([self.x_goog_api_key]).find_map(|at| at.value(bytes))
     }
 
     /// A key pinned by id or, failing that, by name. Blank counts as absent.
@@ -172,15 +202,21 @@ impl CallerHeaders {
         }
     }
 
-    fn bearer<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
+    /// The token of `Authorization: Bearer`.
+    pub(crate) fn bearer<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
         let value = self.authorization.text(bytes)?;
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// The virtual key of the request, wherever a client may put it.
+    /// The virtual key of the request, if there is one.
     fn virtual_key<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
-        let dedicated = self.virtual_key.text(bytes).map(str::trim);
+        self.virtual_key.text(bytes)
+    }
+
+    /// Looks for a virtual key wherever a client may put it.
+    fn find_virtual_key<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
+        let dedicated = self.dedicated_key.text(bytes).map(str::trim);
         let others = [
             self.bearer(bytes),
             self.x_api_key.text(bytes),

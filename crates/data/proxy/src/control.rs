@@ -24,10 +24,15 @@ use crate::worker::{Active, Worker};
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Routes of the control plane as metrics name them; what callers make up is no label.
-const TEMPLATES: &[&str] = &[
+pub(crate) const TEMPLATES: &[&str] = &[
     "/",
     "/anthropic/v1/models",
     "/api/version",
+    "/cohere/v1/models",
+    "/cursor/models",
+    "/cursor/v1/models",
+    "/genai/v1/models",
+    "/genai/v1beta/models",
     "/health",
     "/metrics",
     "/openai/models",
@@ -36,6 +41,23 @@ const TEMPLATES: &[&str] = &[
     "/openai/v1/models",
     "/robots.txt",
     "/v1/models",
+];
+
+/// Behind the path of a list of models.
+const MODEL_PLACE: &str = "{model}";
+
+/// Its routes for one model.
+pub(crate) const MODEL_TEMPLATES: &[&str] = &[
+    "/anthropic/v1/models/{model}",
+    "/cohere/v1/models/{model}",
+    "/cursor/models/{model}",
+    "/cursor/v1/models/{model}",
+    "/genai/v1/models/{model}",
+    "/genai/v1beta/models/{model}",
+    "/openai/models/{model}",
+    "/openai/openai/models/{model}",
+    "/openai/openai/v1/models/{model}",
+    "/openai/v1/models/{model}",
 ];
 
 /// Paths of the control plane's socket that are not for callers.
@@ -86,7 +108,18 @@ pub(crate) async fn forward(
 }
 
 fn template(path: &str) -> &'static str {
-    TEMPLATES.iter().copied().find(|known| *known == path).unwrap_or("other")
+    let known = TEMPLATES.iter().copied().find(|known| *known == path);
+    known.or_else(|| single_model(path)).unwrap_or("other")
+}
+
+/// The route of one model, whose path is the list's with the model behind it.
+fn single_model(path: &str) -> Option<&'static str> {
+    let routes = MODEL_TEMPLATES.iter().copied();
+    let names_one = |route: &&str| {
+        let list = route.strip_suffix(MODEL_PLACE).unwrap_or(route);
+        path.strip_prefix(list).is_some_and(|model| !model.is_empty())
+    };
+    routes.filter(names_one).max_by_key(|route| route.len())
 }
 
 async fn exchange(

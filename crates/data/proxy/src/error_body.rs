@@ -23,18 +23,22 @@ pub(crate) fn write(
         ErrorShape::Product { .. } => write_product(reject, routed, out),
         ErrorShape::Vendor(errors) => write_vendor(errors, reject, out),
         ErrorShape::Aws => write_aws(reject, out),
+        ErrorShape::S3 => write_s3(reject, out),
     }
 }
 
 /// Header lines that belong to the body.
 pub(crate) fn header_lines(family: Family, reject: &Reject) -> String {
     match family.habits().errors {
-        ErrorShape::Product { .. } | ErrorShape::Vendor(_) => String::new(),
+        ErrorShape::Product { .. } | ErrorShape::Vendor(_) => JSON_LINE.to_owned(),
         // The provider's own type is among the headers that are passed on.
-        ErrorShape::Aws if has_aws_type(reject) => String::new(),
-        ErrorShape::Aws => format!("{AWS_TYPE}: {}\r\n", aws_type(reject.status)),
+        ErrorShape::Aws if has_aws_type(reject) => JSON_LINE.to_owned(),
+        ErrorShape::Aws => format!("{JSON_LINE}{AWS_TYPE}: {}\r\n", aws_type(reject.status)),
+        ErrorShape::S3 => "content-type: application/xml\r\n".to_owned(),
     }
 }
+
+const JSON_LINE: &str = "content-type: application/json\r\n";
 
 /// An error inside a stream that has begun, as frames of the caller's dialect.
 pub(crate) fn write_stream(
@@ -53,7 +57,7 @@ pub(crate) fn write_stream(
                 out.extend_from_slice(b"data: [DONE]\n\n");
             }
         }
-        ErrorShape::Product { .. } | ErrorShape::Vendor(_) | ErrorShape::Aws => {
+        ErrorShape::Product { .. } | ErrorShape::Vendor(_) | ErrorShape::Aws | ErrorShape::S3 => {
             let mut frames = Vec::new();
             dialect::write_stream_error(caller, &said(reject), &mut frames);
             out.extend_from_slice(&frames);
@@ -99,6 +103,36 @@ fn write_aws(reject: &Reject, out: &mut Buffer) {
     out.extend_from_slice(b"{\"message\":");
     push_string(out, &said(reject).message);
     out.extend_from_slice(b"}");
+}
+
+/// As S3 itself writes them; what it has said is passed on.
+fn write_s3(reject: &Reject, out: &mut Buffer) {
+    if let Some(reply) = &reject.reply
+        && reply.body.trim_ascii_start().starts_with(b"<")
+    {
+        return out.extend_from_slice(&reply.body);
+    }
+    let code = match reject.status {
+        403 => "AccessDenied",
+        404 => "NoSuchKey",
+        429 | 503 => "SlowDown",
+        400..=499 => "InvalidRequest",
+        _ => "InternalError",
+    };
+    out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>");
+    out.extend_from_slice(code.as_bytes());
+    out.extend_from_slice(b"</Code><Message>");
+    for character in said(reject).message.chars() {
+        match character {
+            '<' => out.extend_from_slice(b"&lt;"),
+            '>' => out.extend_from_slice(b"&gt;"),
+            '&' => out.extend_from_slice(b"&amp;"),
+            // XML has no way to say most control characters.
+            other if other.is_control() => out.extend_from_slice(b" "),
+            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.extend_from_slice(b"</Message></Error>");
 }
 
 fn has_aws_type(reject: &Reject) -> bool {
@@ -261,12 +295,28 @@ mod tests {
         let json = rendered(Family::Bedrock, &reject);
         assert_eq!(json["message"].as_str(), Some("slow down"));
         let line = header_lines(Family::Bedrock, &reject);
-        assert_eq!(line, "x-amzn-errortype: ThrottlingException\r\n");
-        assert_eq!(header_lines(Family::Base, &reject), "");
+        let expected =
+            "content-type: application/json\r\nx-amzn-errortype: ThrottlingException\r\n";
+        assert_eq!(line, expected);
+        assert_eq!(header_lines(Family::Base, &reject), JSON_LINE);
         let mut own = refused(Dialect::OpenAiChat, 400, r#"{"message":"no"}"#);
         let lines = b"X-Amzn-ErrorType: ValidationException\r\n".to_vec();
         own.reply.as_mut().unwrap().header_lines = lines;
-        assert_eq!(header_lines(Family::Bedrock, &own), "");
+        assert_eq!(header_lines(Family::Bedrock, &own), JSON_LINE);
+    }
+
+    #[test]
+    fn callers_of_s3_get_xml() {
+        let mut out = Buffer::new();
+        write(Family::S3, &Reject::new(Kind::Malformed, "a < b\n& c"), None, &mut out);
+        let text = String::from_utf8_lossy(out.as_slice()).into_owned();
+        assert!(text.ends_with(
+            "<Error><Code>InvalidRequest</Code><Message>a &lt; b &amp; c</Message></Error>"
+        ));
+        let own = "<Error><Code>NoSuchBucket</Code></Error>";
+        let mut out = Buffer::new();
+        write(Family::S3, &refused(Dialect::S3Objects, 404, own), None, &mut out);
+        assert_eq!(out.as_slice(), own.as_bytes());
     }
 
     #[test]

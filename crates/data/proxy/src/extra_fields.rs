@@ -5,7 +5,7 @@ use std::time::Duration;
 use dialect::Operation;
 use net::Buffer;
 
-use crate::json::{push_number, push_string};
+use crate::json::{push_member, push_number, push_string};
 
 /// What is told about a request that reached a provider.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,10 @@ pub(crate) struct Routed<'r> {
     /// Set when a fallback served: provider and model of the primary.
     pub(crate) primary: Option<(&'r str, &'r str)>,
 }
+
+/// What stands between latency and chunk index, and what behind them.
+const CHUNK_INDEX: &[u8] = b",\"chunk_index\":";
+const END: &[u8] = b"}";
 
 /// The member for one request; latency and chunk index are filled in per reply or chunk.
 #[derive(Debug)]
@@ -66,9 +70,16 @@ impl ExtraFields {
     pub(crate) fn write(&self, latency: Duration, chunk_index: u64, out: &mut Buffer) {
         out.extend_from_slice(self.before_latency.as_slice());
         push_number(out, latency.as_millis() as u64);
-        out.extend_from_slice(b",\"chunk_index\":");
+        out.extend_from_slice(CHUNK_INDEX);
         push_number(out, chunk_index);
-        out.extend_from_slice(b"}");
+        out.extend_from_slice(END);
+    }
+
+    /// How many bytes [`Self::write`] writes.
+    pub(crate) fn len(&self, latency: Duration, chunk_index: u64) -> usize {
+        let digits = |number: u64| itoa::Buffer::new().format(number).len();
+        let numbers = digits(latency.as_millis() as u64) + digits(chunk_index);
+        self.before_latency.len() + CHUNK_INDEX.len() + numbers + END.len()
     }
 
     /// The same for a writer that collects into a vector.
@@ -76,35 +87,31 @@ impl ExtraFields {
         let mut number = itoa::Buffer::new();
         out.extend_from_slice(self.before_latency.as_slice());
         out.extend_from_slice(number.format(latency.as_millis() as u64).as_bytes());
-        out.extend_from_slice(b",\"chunk_index\":");
+        out.extend_from_slice(CHUNK_INDEX);
         out.extend_from_slice(number.format(chunk_index).as_bytes());
-        out.extend_from_slice(b"}");
+        out.extend_from_slice(END);
     }
 }
 
 /// The members that replies and errors share, without braces.
 pub(crate) fn push_routed(out: &mut Buffer, routed: &Routed<'_>) {
-    let text = |out: &mut Buffer, before: &str, value: &str| {
-        out.extend_from_slice(before.as_bytes());
-        push_string(out, value);
-    };
-    text(out, "\"request_type\":", routed.operation.name());
-    text(out, ",\"routing_info\":{\"provider\":", routed.provider);
-    text(out, ",\"model\":", routed.model);
+    push_member(out, "\"request_type\":", routed.operation.name());
+    push_member(out, ",\"routing_info\":{\"provider\":", routed.provider);
+    push_member(out, ",\"model\":", routed.model);
     if let Some(key) = routed.key {
-        text(out, ",\"key\":", key);
+        push_member(out, ",\"key\":", key);
     }
     if routed.resolved_model != routed.model {
-        text(out, ",\"resolved_key_alias\":{\"model_id\":", routed.resolved_model);
+        push_member(out, ",\"resolved_key_alias\":{\"model_id\":", routed.resolved_model);
         out.extend_from_slice(b"}");
     }
     if let Some((provider, model)) = routed.primary {
-        text(out, ",\"is_fallback\":true,\"primary_provider\":", provider);
-        text(out, ",\"primary_model\":", model);
+        push_member(out, ",\"is_fallback\":true,\"primary_provider\":", provider);
+        push_member(out, ",\"primary_model\":", model);
     }
-    text(out, "},\"provider\":", routed.provider);
-    text(out, ",\"original_model_requested\":", routed.model);
-    text(out, ",\"resolved_model_used\":", routed.resolved_model);
+    push_member(out, "},\"provider\":", routed.provider);
+    push_member(out, ",\"original_model_requested\":", routed.model);
+    push_member(out, ",\"resolved_model_used\":", routed.resolved_model);
 }
 
 #[cfg(test)]

@@ -29,14 +29,26 @@ impl Framed {
         self.body_bytes += data.len() as u64;
         match self.framing {
             Framing::Chunked => {
-                push_hex(&mut self.bytes, data.len());
-                self.bytes.extend_from_slice(b"\r\n");
-                self.bytes.extend_from_slice(data);
-                self.bytes.extend_from_slice(b"\r\n");
+                let mut digits = [0; HEX_DIGITS_MAX];
+                let size = hex(data.len(), &mut digits);
+                self.bytes.extend_from_slices([size, b"\r\n", data, b"\r\n"]);
             }
             Framing::Length(_) | Framing::UntilClose => self.bytes.extend_from_slice(data),
             Framing::Empty => {}
         }
+    }
+
+    /// Body bytes stand as they are, without anything between their pieces.
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self.framing, Framing::Length(_) | Framing::UntilClose)
+    }
+
+    /// Adds the body bytes that `write` appends; only where they are [bare](Self::is_bare).
+    pub(crate) fn append(&mut self, write: impl FnOnce(&mut Buffer)) {
+        debug_assert!(self.is_bare(), "they would lack their framing");
+        let before = self.bytes.len();
+        write(&mut self.bytes);
+        self.body_bytes += (self.bytes.len() - before) as u64;
     }
 
     /// Ends the body.
@@ -53,19 +65,21 @@ impl Framed {
     }
 }
 
-fn push_hex(out: &mut Buffer, mut number: usize) {
+/// Digits of the largest number.
+const HEX_DIGITS_MAX: usize = usize::BITS as usize / 4;
+
+/// The number in hexadecimal, written into `digits`.
+fn hex(mut number: usize, digits: &mut [u8; HEX_DIGITS_MAX]) -> &[u8] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0_u8; 16];
-    let mut at = text.len();
+    let mut at = digits.len();
     loop {
         at -= 1;
-        text[at] = DIGITS[number & 15];
+        digits[at] = DIGITS[number & 15];
         number >>= 4;
         if number == 0 {
-            break;
+            return &digits[at..];
         }
     }
-    out.extend_from_slice(&text[at..]);
 }
 
 #[cfg(test)]
@@ -75,9 +89,8 @@ mod tests {
     #[test]
     fn chunk_sizes_are_hexadecimal() {
         for number in [0, 1, 15, 16, 255, 4096, usize::MAX] {
-            let mut out = Buffer::new();
-            push_hex(&mut out, number);
-            assert_eq!(out.as_slice(), format!("{number:x}").as_bytes());
+            let mut digits = [0; HEX_DIGITS_MAX];
+            assert_eq!(hex(number, &mut digits), format!("{number:x}").as_bytes());
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dialect::{Dialect, Operation};
+use dialect::{Dialect, Notes, Operation};
 use meter::{Permit, WhenFull};
 use net::{Buffer, Connection};
 use seam::Rotation;
-use snapshot::{KeyHeader, KeyLabel, Service, Snapshot, Upstream};
+use snapshot::{KeyHeader, KeyLabel, Service, Snapshot, Task, Upstream};
 use wire::{RequestHead, ResponseHead};
 
 use crate::caller::CallerHeaders;
@@ -17,13 +17,15 @@ use crate::reject::{Kind, Reject};
 use crate::reply_head::push_header;
 use crate::routes::{Family, Route, Tells};
 use crate::stages::choose::{KeyDraw, Target, Targets, keys};
+use crate::stages::follow::{CallOff, Followed, follow};
 use crate::stages::judge::{Standing, Verdict, judge, trail_reason};
+use crate::stages::lap::Lap;
 use crate::stages::open::{Expectation, Reply, open};
 use crate::stages::peek::{Ask, Member};
-use crate::stages::prepare::{Attempt, Source, prepare};
+use crate::stages::prepare::{Attempt, Outbound, Source, prepare};
 use crate::stages::read::Request;
 use crate::stages::record::{Account, Labels};
-use crate::stages::send::{Delivery, SendError, send};
+use crate::stages::send::{Answering, Delivery, SendError, send};
 use crate::stages::splice::Edits;
 use crate::worker::Worker;
 
@@ -48,9 +50,33 @@ pub(crate) struct Call<'c> {
     pub(crate) members: &'c [Member],
     pub(crate) ask: &'c Ask<'c>,
     pub(crate) began: Instant,
+    /// What the stages take is read from it.
+    pub(crate) lap: Lap,
     /// No other request of this process has it.
     pub(crate) number: u64,
     pub(crate) account: &'c mut Account,
+}
+
+impl<'c> Call<'c> {
+    /// What the caller sent.
+    fn source(&self) -> Source<'c> {
+        let request = self.request;
+        Source {
+            bytes: request.bytes.as_slice(),
+            head: self.head,
+            headers: self.headers,
+            header_filter: &self.snapshot.client.header_filter,
+            dialect: self.route.asked_in,
+            body: request.body(),
+            members: self.members,
+            has_cache_control: self.ask.has_cache_control,
+            form_type: self.ask.form_type,
+            model_at: self.ask.model_at.clone(),
+            has_model_in_path: self.route.has_places(),
+            is_streaming: self.ask.is_streaming,
+            total_bytes: request.total_bytes,
+        }
+    }
 }
 
 /// A reply worth sending, and what sending it needs.
@@ -62,6 +88,8 @@ pub(crate) struct Served {
     /// Usage in a stream is there only because the gateway asked for it.
     pub(crate) hides_usage: bool,
     pub(crate) number: u64,
+    /// When it was found worth sending.
+    pub(crate) opened: Instant,
     /// Set where the reply tells how it was routed.
     pub(crate) extra_fields: Option<ExtraFields>,
     /// Held until a unary reply is through; streams give it back once they run.
@@ -126,9 +154,11 @@ async fn serve_target(
         Err(unknown) => return Err(Reject::new(unknown.kind, unknown.public.clone())),
     };
     let operation = call.operation;
-    let usual =
-        upstream.service(operation, &target.model).ok_or_else(|| unsupported(call, upstream))?;
-    let subscription = subscription_line(call, upstream, usual);
+    let usual = upstream.service(operation, &target.model);
+    if usual.is_none() && !upstream.serves(operation, &target.model) {
+        return Err(unsupported(call, upstream));
+    }
+    let subscription = usual.and_then(|usual| subscription_line(call, upstream, usual));
     let is_subscription = subscription.is_some();
     let direct_key = subscription.or_else(|| direct_key_line(call, upstream, index));
     let bytes = call.request.bytes.as_slice();
@@ -136,7 +166,7 @@ async fn serve_target(
     let pin = call.headers.pin(bytes).filter(|_| index == 0);
     let mut draw = match &direct_key {
         Some(_) => None,
-        None => keys(upstream, &target.model, pin, call.worker.random())?,
+        None => keys(upstream, &target.model, target.region.as_deref(), pin, call.worker.random())?,
     };
     let permit = admit(call, upstream).await?;
     let mut attempts = 0;
@@ -146,25 +176,27 @@ async fn serve_target(
             (attempts <= upstream.retry.max && call.request.total_bytes.is_none()) || has_fallback;
         let key = draw.as_ref().and_then(KeyDraw::key);
         let model = key.and_then(|key| key.alias(&target.model));
-        let service = match model {
-            Some(model) => {
-                upstream.service(operation, model).ok_or_else(|| unsupported(call, upstream))?
+        let (service, likeness) = match key.zip(model) {
+            Some((key, model)) => {
+                let likeness = key.likeness(&target.model, model);
+                (upstream.service_like(operation, model, likeness), likeness)
             }
-            None => usual,
+            None => (usual, &*target.model),
         };
+        let service = service.ok_or_else(|| unsupported(call, upstream))?;
+        let wire_model = service.model_name.of(model.map_or(&*target.model, |alias| alias));
         let attempt = Attempt {
             upstream,
             service,
             key,
             direct_key: direct_key.as_deref(),
             is_subscription,
-            model: model.map_or(&*target.model, |alias| alias),
+            model: &wire_model,
+            likeness,
         };
         call.account.begin_attempt(&attempt, model);
         let failure = match try_once(call, &attempt, &target.model, may_retry).await {
-            Ok((reply, extra_fields)) => {
-                return Ok(served(call, reply, extra_fields, service, upstream, permit));
-            }
+            Ok(opened) => return Ok(served(call, opened, service, upstream, permit)),
             Err(failure) => failure,
         };
         let standing = Standing {
@@ -189,18 +221,28 @@ async fn serve_target(
                 pause(call, wait).await?;
             }
             Verdict::BuryKey => {
+                // Where nothing could be sent nothing was tried.
+                attempts -= u32::from(failure.kind == Kind::CredentialsMissing);
                 note_rotation(call, &failure);
                 draw.iter_mut().for_each(|draw| draw.bury(call.worker.random()));
             }
         }
         call.account.retries += 1;
+        // Pauses are no stage's time.
+        call.lap = Lap::since(Instant::now());
     }
 }
 
-fn served(
+/// A reply that was looked into.
+pub(crate) struct Opened {
+    pub(crate) reply: Reply,
+    /// Set where the reply tells how it was routed.
+    pub(crate) extra_fields: Option<ExtraFields>,
+}
+
+pub(crate) fn served(
     call: &Call<'_>,
-    reply: Reply,
-    extra_fields: Option<ExtraFields>,
+    Opened { reply, extra_fields }: Opened,
     service: &Service,
     upstream: &Upstream,
     permit: Permit,
@@ -215,124 +257,173 @@ fn served(
         },
         hides_usage: upstream.tells_usage_when_asked && !call.ask.wants_usage,
         number: call.number,
+        opened: call.lap.began(),
         extra_fields,
         _permit: (!is_stream).then_some(permit),
     }
 }
 
 /// Stage 7: a place among the requests under way at this provider.
-async fn admit(call: &mut Call<'_>, upstream: &Upstream) -> Result<Permit, Reject> {
+pub(crate) async fn admit(call: &mut Call<'_>, upstream: &Upstream) -> Result<Permit, Reject> {
     if let Some(permit) = upstream.gate.try_enter() {
         return Ok(permit);
     }
-    let began = Instant::now();
-    let when_full = match call.snapshot.client.drop_excess_requests {
+    call.account.stages.choose_ns += call.lap.next_ns();
+    let entered = Box::pin(enter(call.client, call.snapshot, upstream)).await;
+    let waited = call.lap.next();
+    call.account.stages.wait_ns += waited.as_nanos() as u64;
+    call.account.pauses_us += waited.as_micros() as u64;
+    entered
+}
+
+/// A place among the requests under way at a provider, waited for where the settings say so.
+pub(crate) async fn enter(
+    client: &Connection,
+    snapshot: &Snapshot,
+    upstream: &Upstream,
+) -> Result<Permit, Reject> {
+    let when_full = match snapshot.client.drop_excess_requests {
         true => WhenFull::Refuse,
         false => WhenFull::Wait,
     };
-    let entered = Box::pin(while_present(call.client, upstream.gate.enter(when_full))).await?;
-    let waited = began.elapsed();
-    call.account.stages.wait_ns += waited.as_nanos() as u64;
-    call.account.pauses_us += waited.as_micros() as u64;
+    let entered = while_present(client, upstream.gate.enter(when_full)).await?;
     entered.map_err(|_| {
         let message = format!("request dropped: the queue of provider {} is full", upstream.name);
         Reject::new(Kind::Dropped, message)
     })
 }
 
-/// Stages 8 and 9, and a look into the reply.
+/// Stages 8 and 9, and a look into the reply. A pooled connection that turns out to be closed is
+/// replaced by a new one.
 async fn try_once(
     call: &mut Call<'_>,
     attempt: &Attempt<'_>,
     reported_model: &str,
     may_retry: bool,
-) -> Result<(Reply, Option<ExtraFields>), Reject> {
-    let request = call.request;
-    let source = Source {
-        bytes: request.bytes.as_slice(),
-        head: call.head,
-        headers: call.headers,
-        header_filter: &call.snapshot.client.header_filter,
-        dialect: call.route.dialect,
-        body: request.body(),
-        members: call.members,
-        model_at: call.ask.model_at.clone(),
-        has_model_in_path: call.route.has_places(),
-        is_streaming: call.ask.is_streaming,
-        total_bytes: request.total_bytes,
-    };
-    let unread = request.total_bytes.map_or(0, |total| total - source.body.len() as u64);
-    for is_fresh in [false, true] {
-        let preparing = Instant::now();
-        let (bytes, notes, raw_request) = {
-            let outbound = prepare(&source, attempt, call.edits)?;
-            let raw_request = (!source.is_streaming && shows_raw_request(call, attempt.upstream))
-                .then(|| outbound.body().to_vec());
-            (outbound.bytes, outbound.notes, raw_request)
-        };
-        let sending = Instant::now();
-        call.account.stages.prepare_ns += sending.duration_since(preparing).as_nanos() as u64;
-        let delivery = Delivery {
-            endpoint: attempt.destination()?.endpoint,
-            is_fresh,
-            timeout: attempt.upstream.request_timeout,
-            unread_bytes: unread,
-            body_timeout: call.snapshot.client.body_timeout,
-        };
-        let sent = send(call.client, &delivery, bytes, call.reply_head).await;
-        let opened = match sent {
-            Err(SendError::Stale) if !is_fresh => {
-                call.account.upstream_us += sending.elapsed().as_micros() as u64;
-                continue;
-            }
-            Err(SendError::Stale) => Err(closed_again()),
-            Err(SendError::Failed(reject)) => Err(reject),
-            Ok(answering) => {
-                let tells = call.route.family.habits().tells;
-                let is_told = match tells {
-                    Tells::Always => true,
-                    Tells::WhenWritten => notes.is_some() || raw_request.is_some(),
-                    Tells::Never => false,
-                };
-                let routed = call.account.routed_as(attempt, reported_model);
-                let extra_fields = is_told.then(|| {
-                    ExtraFields::new(&routed).with_raw("raw_request", raw_request.as_deref())
-                });
-                let expectation = Expectation {
-                    dialect: attempt.service.dialect,
-                    caller: call.route.dialect,
-                    notes,
-                    model: reported_model,
-                    extra_fields: extra_fields.as_ref(),
-                    shows_raw: tells != Tells::Never && shows_raw_response(call, attempt.upstream),
-                    may_retry,
-                    began: call.began,
-                    stream_idle: attempt.upstream.stream_idle_timeout,
-                    number: call.number,
-                };
-                open(call.client, answering, call.reply_head, expectation)
-                    .await
-                    .map(|reply| (reply, extra_fields))
-            }
-        };
-        let own = match &opened {
-            Ok((Reply::Ready(ready), _)) => ready.own,
-            _ => Duration::ZERO,
-        };
-        call.account.upstream_us += (sending.elapsed().saturating_sub(own)).as_micros() as u64;
-        call.account.stages.reply_ns += own.as_nanos() as u64;
-        return opened;
+) -> Result<Opened, Reject> {
+    call.account.stages.choose_ns += call.lap.next_ns();
+    let mut sent = ask_once(call, attempt, false).await;
+    if let Err(SendError::Stale) = sent {
+        // Boxed, because it is rare and would take room in every request that waits.
+        sent = Box::pin(ask_once(call, attempt, true)).await;
     }
-    Err(closed_again())
+    let asked = match sent {
+        Ok(asked) => asked,
+        Err(SendError::Stale) => return Err(closed_again()),
+        Err(SendError::Failed(reject)) => return Err(reject),
+    };
+    let opened = look_into(call, attempt, asked, reported_model, may_retry).await;
+    let own = match &opened {
+        Ok(Opened { reply: Reply::Ready(ready), .. }) => ready.own,
+        _ => Duration::ZERO,
+    };
+    call.account.upstream_us += call.lap.next().saturating_sub(own).as_micros() as u64;
+    call.account.stages.reply_ns += own.as_nanos() as u64;
+    opened
 }
 
-fn shows_raw_request(call: &Call<'_>, upstream: &Upstream) -> bool {
+/// A request that was sent, and what is needed to read the reply to it.
+struct Asked {
+    answering: Answering,
+    notes: Option<Box<Notes>>,
+    /// The body as it was sent, where it is to be shown.
+    raw_request: Option<Vec<u8>>,
+}
+
+/// Stages 8 and 9. Until the reply's head is here, time is the provider's.
+async fn ask_once(
+    call: &mut Call<'_>,
+    attempt: &Attempt<'_>,
+    is_fresh: bool,
+) -> Result<Asked, SendError> {
+    let source = call.source();
+    let outbound = prepare(&source, attempt, call.edits).map_err(SendError::Failed)?;
+    let is_shown = !source.is_streaming && source.form_type.is_none();
+    let raw_request =
+        (is_shown && shows_raw_request(call, attempt.upstream)).then(|| outbound.body().to_vec());
+    let unread = source.total_bytes.map_or(0, |total| total - source.body.len() as u64);
+    let Outbound { bytes, notes } = outbound;
+    call.account.stages.prepare_ns += call.lap.next_ns();
+    let delivery = Delivery {
+        endpoint: attempt.destination().map_err(SendError::Failed)?.endpoint,
+        is_fresh,
+        timeout: attempt.upstream.request_timeout,
+        unread_bytes: unread,
+        body_timeout: call.snapshot.client.body_timeout,
+    };
+    let sent = send(call.client, &delivery, bytes, call.reply_head).await;
+    match sent {
+        Ok(answering) => Ok(Asked { answering, notes, raw_request }),
+        Err(failure) => {
+            call.account.upstream_us += call.lap.next().as_micros() as u64;
+            Err(failure)
+        }
+    }
+}
+
+/// A look into the reply whose head is here.
+async fn look_into(
+    call: &mut Call<'_>,
+    attempt: &Attempt<'_>,
+    asked: Asked,
+    reported_model: &str,
+    may_retry: bool,
+) -> Result<Opened, Reject> {
+    let Asked { answering, notes, raw_request } = asked;
+    let (answering, call_off) = match &attempt.service.task {
+        None => (answering, None),
+        // Boxed, like every future off the warm path.
+        Some(task) => Box::pin(job(call, attempt, task, answering)).await?,
+    };
+    let habits = call.route.family.habits();
+    let is_told = match habits.tells {
+        Tells::Always => true,
+        Tells::WhenWritten => notes.is_some(),
+        Tells::Never => false,
+    };
+    let text_joint = habits.text_joint;
+    let extra_fields = is_told.then(|| {
+        let routed = call.account.routed_as(attempt, reported_model);
+        ExtraFields::new(&routed).with_raw("raw_request", raw_request.as_deref())
+    });
+    let expectation = Expectation {
+        dialect: attempt.service.dialect,
+        caller: call.route.dialect,
+        notes: notes.map(|notes| Box::new(Notes { text_joint, ..*notes })),
+        model: reported_model,
+        extra_fields: extra_fields.as_ref(),
+        shows_raw: is_told && shows_raw_response(call, attempt.upstream),
+        may_retry,
+        began: call.began,
+        stream_idle: attempt.upstream.stream_idle_timeout,
+        call_off: call_off.map(Box::new),
+        is_streamed_job: call.ask.is_streaming && attempt.service.task.is_some(),
+        number: call.number,
+    };
+    let reply = open(call.client, answering, call.reply_head, expectation).await?;
+    Ok(Opened { reply, extra_fields })
+}
+
+/// The reply to the request that started a job, once the job is over or its stream begins.
+async fn job(
+    call: &mut Call<'_>,
+    attempt: &Attempt<'_>,
+    task: &Task,
+    answering: Answering,
+) -> Result<(Answering, Option<CallOff>), Reject> {
+    let wants_stream = call.ask.is_streaming;
+    let body_timeout = call.snapshot.client.body_timeout;
+    let followed = Followed { attempt, task, wants_stream, body_timeout };
+    follow(call.client, call.reply_head, answering, &followed).await
+}
+
+pub(crate) fn shows_raw_request(call: &Call<'_>, upstream: &Upstream) -> bool {
     let asked = call.headers.raw_request(call.request.bytes.as_slice());
     let asked = asked.filter(|_| call.snapshot.client.allow_raw_override);
     asked.unwrap_or(upstream.send_back_raw_request)
 }
 
-fn shows_raw_response(call: &Call<'_>, upstream: &Upstream) -> bool {
+pub(crate) fn shows_raw_response(call: &Call<'_>, upstream: &Upstream) -> bool {
     let asked = call.headers.raw_response(call.request.bytes.as_slice());
     let asked = asked.filter(|_| call.snapshot.client.allow_raw_override);
     asked.unwrap_or(upstream.send_back_raw_response)
@@ -340,7 +431,11 @@ fn shows_raw_response(call: &Call<'_>, upstream: &Upstream) -> bool {
 
 /// The header line of the caller's own key, where that is allowed and asked for; only for the
 /// primary target.
-fn direct_key_line(call: &Call<'_>, upstream: &Upstream, index: usize) -> Option<String> {
+pub(crate) fn direct_key_line(
+    call: &Call<'_>,
+    upstream: &Upstream,
+    index: usize,
+) -> Option<String> {
     if index > 0 || !call.snapshot.client.allow_direct_keys {
         return None;
     }
@@ -361,13 +456,13 @@ fn subscription_line(call: &Call<'_>, upstream: &Upstream, service: &Service) ->
 }
 
 /// Waits, as long as the caller is there.
-async fn pause(call: &mut Call<'_>, wait: Duration) -> Result<(), Reject> {
+pub(crate) async fn pause(call: &mut Call<'_>, wait: Duration) -> Result<(), Reject> {
     call.account.pauses_us += wait.as_micros() as u64;
     // Boxed, like every future off the warm path: a connection is as large as its largest one.
     Box::pin(while_present(call.client, net::sleep(wait))).await
 }
 
-fn note_rotation(call: &mut Call<'_>, failure: &Reject) {
+pub(crate) fn note_rotation(call: &mut Call<'_>, failure: &Reject) {
     let account = &mut *call.account;
     let Some(key) = account.labels.key.clone() else { return };
     let Some((provider, model)) = account.labels.provider.clone().zip(account.labels.model.clone())
@@ -400,8 +495,12 @@ pub(crate) fn header_lines(family: Family, account: &Account, wants_timing: bool
     lines
 }
 
-/// Writes a header whose value may come from the caller: what a header cannot hold becomes `?`.
+/// Writes a header whose value may come from the caller: what a header cannot hold becomes `?`. What a request does not
+/// have, a model say, is not told.
 fn push_text(lines: &mut Buffer, name: &str, value: &str) {
+    if value.is_empty() {
+        return;
+    }
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
     // Without an early end the compiler looks at many at once.
     if value.bytes().fold(true, |all, byte| all & is_plain(byte)) {
@@ -412,20 +511,24 @@ fn push_text(lines: &mut Buffer, name: &str, value: &str) {
 }
 
 #[cold]
-fn unsupported(call: &Call<'_>, upstream: &Upstream) -> Reject {
-    let message =
-        format!("{} is not supported by {} provider", call.operation.name(), upstream.name);
+pub(crate) fn unsupported(call: &Call<'_>, upstream: &Upstream) -> Reject {
+    unsupported_by(call.operation, upstream)
+}
+
+#[cold]
+pub(crate) fn unsupported_by(operation: Operation, upstream: &Upstream) -> Reject {
+    let message = format!("{} is not supported by {} provider", operation.name(), upstream.name);
     Reject::new(Kind::OperationUnsupported, message)
 }
 
 #[cold]
-fn exhausted(upstream: &Upstream) -> Reject {
+pub(crate) fn exhausted(upstream: &Upstream) -> Reject {
     let message = format!("provider {} rejected every key there is", upstream.name);
     Reject::new(Kind::CredentialsExhausted, message)
 }
 
 #[cold]
-fn closed_again() -> Reject {
+pub(crate) fn closed_again() -> Reject {
     let message = "failed to execute HTTP request to provider API: \
                    the connection was closed before a reply";
     Reject::new(Kind::ConnectionFailed, message)
@@ -445,7 +548,7 @@ impl Account {
         })
     }
 
-    fn routed_as<'r>(&'r self, attempt: &Attempt<'r>, model: &'r str) -> Routed<'r> {
+    pub(crate) fn routed_as<'r>(&'r self, attempt: &Attempt<'r>, model: &'r str) -> Routed<'r> {
         Routed {
             operation: self.operation,
             provider: &attempt.upstream.name,
@@ -465,7 +568,7 @@ impl Account {
         (self.labels.fallback_index > 0).then_some((&**provider, &**model))
     }
 
-    fn begin_target(&mut self, worker: &Worker, target: &Target<'_>, index: usize) {
+    pub(crate) fn begin_target(&mut self, worker: &Worker, target: &Target<'_>, index: usize) {
         if index == 1 {
             self.primary = self.labels.provider.clone().zip(self.labels.model.clone());
         }
@@ -478,7 +581,7 @@ impl Account {
         };
     }
 
-    fn begin_attempt(&mut self, attempt: &Attempt<'_>, alias: Option<&Arc<str>>) {
+    pub(crate) fn begin_attempt(&mut self, attempt: &Attempt<'_>, alias: Option<&Arc<str>>) {
         self.labels.key = match attempt.direct_key {
             Some(_) => Some(Arc::new(KeyLabel {
                 id: DIRECT_KEY_NAME.to_owned(),

@@ -62,6 +62,12 @@ impl Injector {
                     continue;
                 }
                 State::Opened => {}
+                // Mostly the whole of it is there.
+                State::Field(0) if input[at..].starts_with(FIELD) => {
+                    self.state = State::Value;
+                    at += FIELD.len();
+                    continue;
+                }
                 State::Field(_) | State::Value => self.state = self.look(*byte),
             }
             at += 1;

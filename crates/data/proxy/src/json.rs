@@ -5,8 +5,7 @@ use net::Buffer;
 /// Writes `text` as a JSON string, quotes included.
 pub(crate) fn write_string(text: &str, out: &mut impl FnMut(&[u8])) {
     out(b"\"");
-    // Names of models and providers are plain; without an early end many bytes are looked at at once.
-    if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+    if has_no_escapes(text) {
         out(text.as_bytes());
         return out(b"\"");
     }
@@ -26,6 +25,22 @@ pub(crate) fn write_string(text: &str, out: &mut impl FnMut(&[u8])) {
     }
     out(&text.as_bytes()[plain_from..]);
     out(b"\"");
+}
+
+/// Names of models and providers are plain, and short: eight bytes are looked at at once.
+fn has_no_escapes(text: &str) -> bool {
+    let (blocks, tail) = text.as_bytes().as_chunks();
+    let is_plain_block = |block: &[u8; 8]| escapes_in(u64::from_le_bytes(*block)) == 0;
+    blocks.iter().all(is_plain_block) && tail.iter().all(|byte| is_plain(*byte))
+}
+
+/// Not 0 if one of the eight bytes has to be escaped.
+fn escapes_in(bytes: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes & TOPS;
+    let controls = bytes.wrapping_sub(ONES * 0x20) & !bytes & TOPS;
+    controls | zeros(bytes ^ (ONES * b'"' as u64)) | zeros(bytes ^ (ONES * b'\\' as u64))
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -50,6 +65,16 @@ fn escape(byte: u8) -> Option<Escape> {
 
 /// Appends `text` as a JSON string to `out`.
 pub(crate) fn push_string(out: &mut Buffer, text: &str) {
+    push_member(out, "", text);
+}
+
+/// Appends `before`, which is JSON, and behind it `text` as a string.
+#[inline]
+pub(crate) fn push_member(out: &mut Buffer, before: &str, text: &str) {
+    if has_no_escapes(text) {
+        return out.extend_from_slices([before.as_bytes(), b"\"", text.as_bytes(), b"\""]);
+    }
+    out.extend_from_slice(before.as_bytes());
     write_string(text, &mut |piece| out.extend_from_slice(piece));
 }
 
@@ -61,6 +86,19 @@ pub(crate) fn push_number(out: &mut Buffer, number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_to_be_escaped_is_found_wherever_it_stands() {
+        for byte in 0..0x80_u8 {
+            for at in 0..19 {
+                let mut text = "é plain + more text".to_owned().into_bytes();
+                text.resize(20, b'~');
+                text[at.max(2)] = byte;
+                let text = String::from_utf8(text).unwrap();
+                assert_eq!(has_no_escapes(&text), is_plain(byte), "{byte} at {at}");
+            }
+        }
+    }
 
     #[test]
     fn strings_read_back_as_they_were() {

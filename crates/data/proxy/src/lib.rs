@@ -5,6 +5,7 @@
 //! before it made.
 #![forbid(unsafe_code)]
 
+mod attachment;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod caller;
@@ -14,6 +15,7 @@ mod decompress;
 mod error_body;
 mod extra_fields;
 mod framed;
+mod http2;
 mod inference;
 mod inject;
 mod json;
@@ -22,9 +24,11 @@ mod pipeline;
 mod presence;
 mod reject;
 mod reply_head;
+mod resources;
 mod retry_after;
 mod routes;
 mod stages;
+mod websocket;
 mod worker;
 
 use std::rc::Rc;
@@ -32,6 +36,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use net::{Connection, Service};
 
+pub use routes::served;
 pub use worker::Worker;
 
 impl Service for Worker {

@@ -55,6 +55,13 @@ pub(crate) const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
 /// A reply that is complete is written in pieces of this size, each with its own time to be taken.
 pub(crate) const WRITE_PIECE_BYTES: usize = 256 * 1024;
 
+/// Between two looks at a job that is waited for: the first pause, doubled each time up to the last.
+pub(crate) const TASK_PAUSE_MIN: Duration = Duration::from_millis(250);
+pub(crate) const TASK_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Calling off a job nobody waits for may take this long.
+pub(crate) const TASK_CANCEL_WAIT: Duration = Duration::from_secs(10);
+
 /// Informational (1xx) heads that may precede a reply.
 pub(crate) const INFORMATIONAL_MAX: usize = 16;
 

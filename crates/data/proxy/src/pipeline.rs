@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use dialect::{Dialect, UsageReader};
+use dialect::{Dialect, Operation, UsageReader};
 use http::Method;
 use net::{Buffer, Connection, stopping};
 use seam::Stage;
@@ -14,15 +14,17 @@ use crate::framed::Framed;
 use crate::inference::{self, Call, Served};
 use crate::reject::{Kind, Reject};
 use crate::reply_head::{Framing, ReplyContext, cors_lines, push_header};
-use crate::routes::{self, Family, Found, Route};
+use crate::routes::{self, Family, Found, Resource, Route, Telling};
 use crate::stages::choose::{self, Bare};
+use crate::stages::form::{form_type, peek_form, peek_form_beginning};
+use crate::stages::lap::Lap;
 use crate::stages::peek::{Ask, Member, peek, peek_beginning};
 use crate::stages::read::{self, Request};
 use crate::stages::record::{self, Account, Outline};
 use crate::stages::relay::{self, Additions, Manners, Relayed};
 use crate::stages::splice::Edits;
 use crate::worker::{Active, Worker};
-use crate::{control, decode, error_body};
+use crate::{attachment, control, decode, error_body, http2, resources, websocket};
 
 /// What a connection keeps between its requests.
 pub(crate) struct Session {
@@ -30,11 +32,15 @@ pub(crate) struct Session {
     pub(crate) head: RequestHead,
     /// What `head` says to the pipeline.
     pub(crate) headers: CallerHeaders,
+    /// What there is at its path.
+    pub(crate) found: Found,
     pub(crate) reply_head: ResponseHead,
     pub(crate) members: Vec<Member>,
     pub(crate) edits: Edits,
     /// Reads the usage of unary replies.
     pub(crate) usage: UsageReader,
+    /// The client is the gateway itself.
+    pub(crate) is_inner: bool,
 }
 
 /// What becomes of a connection after a request.
@@ -47,6 +53,8 @@ pub(crate) enum Next {
     CloseUnread,
     /// It is cut, so that a broken reply is not taken for a whole one.
     Abort,
+    /// It speaks HTTP/2 and goes where that is understood.
+    HandOver,
     /// A stream begins; it runs in a task of its own.
     Stream(Box<Exchange>),
 }
@@ -62,8 +70,8 @@ pub(crate) struct Exchange {
     is_read: bool,
     /// The caller wants to see our times.
     wants_timing: bool,
-    /// The caller wants events as the elements of an array.
-    lists_events: bool,
+    /// How the caller gets the events of a stream.
+    telling: Telling,
     /// Set once there is a reply worth sending.
     served: Option<Served>,
 }
@@ -73,25 +81,36 @@ impl Exchange {
         self.served.as_ref().is_some_and(Served::is_stream)
     }
 
-    /// The event of the finished request; the account starts anew.
+    /// The event of the finished request.
     fn event(&mut self) -> seam::Event {
-        let account = std::mem::replace(&mut self.account, Account::new(self.route.operation));
-        record::event(self.outline, Some(account))
+        record::event(self.outline, Some(&mut self.account))
     }
 }
 
 /// Serves a connection to its end.
 pub(crate) fn serve(worker: Rc<Worker>, client: Connection) -> impl Future<Output = ()> {
-    let session = Session {
-        client,
-        head: RequestHead::new(),
-        headers: CallerHeaders::default(),
-        reply_head: ResponseHead::new(),
-        members: Vec::new(),
-        edits: Edits::default(),
-        usage: UsageReader::new(Dialect::OpenAiChat),
-    };
-    run(worker, Box::new(session))
+    run(worker, Box::new(Session::new(client)))
+}
+
+/// The same for a connection of the gateway to itself.
+pub(crate) fn serve_inner(worker: Rc<Worker>, client: Connection) -> impl Future<Output = ()> {
+    run(worker, Box::new(Session { is_inner: true, ..Session::new(client) }))
+}
+
+impl Session {
+    fn new(client: Connection) -> Self {
+        Self {
+            client,
+            head: RequestHead::new(),
+            headers: CallerHeaders::default(),
+            found: Found::Nothing,
+            reply_head: ResponseHead::new(),
+            members: Vec::new(),
+            edits: Edits::default(),
+            usage: UsageReader::new(Dialect::OpenAiChat),
+            is_inner: false,
+        }
+    }
 }
 
 /// Boxes instead of values here and below: a future holds its arguments twice.
@@ -102,6 +121,7 @@ async fn run(worker: Rc<Worker>, mut session: Box<Session>) {
             Next::Close => return session.client.close().await,
             Next::CloseUnread => return session.client.close_unread().await,
             Next::Abort => return session.client.abort(),
+            Next::HandOver => return http2::hand_over(worker.http2(), session.client),
             // Streams live long and are many: theirs is a smaller task than a request's.
             Next::Stream(exchange) => return net::spawn(stream(worker, session, exchange)),
         }
@@ -114,7 +134,7 @@ async fn stream(worker: Rc<Worker>, mut session: Box<Session>, mut exchange: Box
         Next::Request => net::spawn(run(worker, session)),
         Next::Close => session.client.close().await,
         Next::CloseUnread => session.client.close_unread().await,
-        Next::Abort | Next::Stream(_) => session.client.abort(),
+        Next::Abort | Next::HandOver | Next::Stream(_) => session.client.abort(),
     }
 }
 
@@ -123,22 +143,31 @@ async fn answer_one(worker: &Rc<Worker>, session: &mut Session) -> Next {
     let waiting = worker.snapshot();
     match read::head(&mut session.client, &mut session.head, &waiting.client).await {
         Ok(Some(())) => {}
+        Ok(None) if http2::begins(session) => return Next::HandOver,
         Ok(None) => return Next::Close,
+        Err(_) if http2::begins(session) => return Next::HandOver,
         Err(reject) => return Box::pin(refuse_head(worker, session, &reject)).await,
     }
     drop(waiting);
     let snapshot = worker.snapshot();
     let active = worker.begin_request();
     if !session.head.is_repeated() {
-        session.headers = CallerHeaders::read(&session.head, session.client.input());
+        let (head, input) = (&session.head, session.client.input());
+        session.headers = CallerHeaders::read(head, input);
+        session.found = routes::find(head.method().as_str(), head.path(input));
     }
     let mut context = context(session, &snapshot);
-    let path = session.head.path(session.client.input());
-    let method = session.head.method();
-    match routes::find(method.as_str(), path) {
+    match session.found {
         Found::Route(route) => infer(worker, session, &snapshot, route, &mut context, active).await,
-        found if *method == Method::OPTIONS => {
+        Found::Resource(resource) => {
+            let context = std::mem::take(&mut context);
+            Box::pin(keep(worker, session, &snapshot, resource, context, active)).await
+        }
+        found if *session.head.method() == Method::OPTIONS => {
             Box::pin(preflight(worker, session, &snapshot, &mut context, found, &active)).await
+        }
+        _ if let Some(route) = websocket::find(&session.head, session.client.input()) => {
+            Box::pin(websocket::serve(worker, session, &snapshot, context, route, &active)).await
         }
         Found::OtherMethod(route) => {
             Box::pin(refuse_method(worker, session, &mut context, route, &active)).await
@@ -201,7 +230,7 @@ async fn infer(
         active,
         is_read: false,
         wants_timing: false,
-        lists_events: false,
+        telling: Telling::AsEvents,
         served: None,
     };
     match stages(worker, session, snapshot, &mut exchange).await {
@@ -209,6 +238,63 @@ async fn infer(
         Ok(()) => deliver(worker, session, &mut exchange).await,
         Err(reject) => Box::pin(refuse(worker, session, &mut exchange, reject)).await,
     }
+}
+
+/// The same stages for a request that names no model: about what a provider keeps, or as it is.
+async fn keep(
+    worker: &Rc<Worker>,
+    session: &mut Session,
+    snapshot: &Snapshot,
+    resource: &'static Resource,
+    context: ReplyContext,
+    active: Active,
+) -> Next {
+    let mut exchange = Exchange {
+        route: &resource.route,
+        context,
+        account: Account::new(resource.route.operation),
+        outline: outline(session, resource.route.path, &active),
+        active,
+        is_read: false,
+        wants_timing: false,
+        telling: Telling::AsEvents,
+        served: None,
+    };
+    match keep_stages(worker, session, snapshot, resource, &mut exchange).await {
+        Ok(()) if exchange.is_stream() => Next::Stream(Box::new(exchange)),
+        Ok(()) => deliver(worker, session, &mut exchange).await,
+        Err(reject) => refuse(worker, session, &mut exchange, reject).await,
+    }
+}
+
+/// Stages 1 to 10 of such a request.
+async fn keep_stages(
+    worker: &Worker,
+    session: &mut Session,
+    snapshot: &Snapshot,
+    resource: &'static Resource,
+    exchange: &mut Exchange,
+) -> Result<(), Reject> {
+    require_headers(snapshot, &session.head, session.client.input())?;
+    identify(snapshot, &session.headers, session.client.input())?;
+    let mut request = resources::read(session, snapshot, resource).await?;
+    exchange.is_read = request.total_bytes.is_none();
+    exchange.wants_timing = session.headers.wants_timing(request.bytes.as_slice());
+    decode::body(&mut request, &session.headers, snapshot.client.body_bytes_max).await?;
+    exchange.outline.request_bytes =
+        request.total_bytes.unwrap_or_else(|| request.body().len() as u64);
+    let parts = resources::Parts {
+        worker,
+        snapshot,
+        resource,
+        account: &mut exchange.account,
+        active: &exchange.active,
+    };
+    let served = resources::find_reply(parts, session, &mut request).await?;
+    exchange.is_read = served.is_request_sent();
+    exchange.context.keeps_alive &= exchange.is_read;
+    exchange.served = Some(served);
+    Ok(())
 }
 
 /// Tells the caller why there is no reply.
@@ -240,13 +326,17 @@ async fn refuse(
 /// Stages 11 to 13: the reply is relayed, settled and recorded.
 async fn deliver(worker: &Worker, session: &mut Session, exchange: &mut Exchange) -> Next {
     let Exchange { route, context, account, outline, active, served, .. } = exchange;
-    let (wants_timing, lists_events) = (&exchange.wants_timing, &exchange.lists_events);
+    let (wants_timing, telling) = (&exchange.wants_timing, &exchange.telling);
     let Some(served) = served else { return Next::Abort };
     session.usage.restart(served.dialect);
+    let mut header_lines = inference::header_lines(route.family, account, *wants_timing);
+    if route.operation == Operation::Speech {
+        attachment::push_name(&served.reply, &session.reply_head, &mut header_lines);
+    }
     let additions = Additions {
         usage: &mut session.usage,
         extra_fields: served.extra_fields.take(),
-        header_lines: inference::header_lines(route.family, account, *wants_timing),
+        header_lines,
     };
     let manners = Manners {
         family: route.family,
@@ -254,10 +344,11 @@ async fn deliver(worker: &Worker, session: &mut Session, exchange: &mut Exchange
         caller_dialect: route.dialect,
         routed: account.routed(),
         began: active.began(),
+        opened: served.opened,
         silence_max: served.silence_max,
         number: served.number,
         hides_usage: served.hides_usage,
-        lists_events: *lists_events,
+        telling: *telling,
     };
     let (client, head, reply) = (&mut session.client, &session.reply_head, &mut served.reply);
     let relayed = relay::relay(client, context, head, reply, additions, &manners).await;
@@ -286,12 +377,29 @@ async fn stages(
     exchange.is_read = request.total_bytes.is_none();
     exchange.wants_timing = session.headers.wants_timing(request.bytes.as_slice());
     decode::body(&mut request, &session.headers, settings.body_bytes_max).await?;
+    if !exchange.route.alternatives.is_empty() && request.total_bytes.is_none() {
+        let (bytes, members) = (request.bytes.as_slice(), &mut session.members);
+        exchange.route = exchange.route.meant_by(&session.head, bytes, request.body(), members)?;
+        tidy(exchange.route, &mut request)?;
+    }
     exchange.outline.request_bytes =
         request.total_bytes.unwrap_or_else(|| request.body().len() as u64);
     let served = find_reply(worker, session, snapshot, &request, exchange).await?;
     exchange.is_read = served.is_request_sent();
     exchange.context.keeps_alive &= exchange.is_read;
     exchange.served = Some(served);
+    Ok(())
+}
+
+/// Writes a body anew that is spelt in other ways than its route has.
+#[cold]
+fn tidy(route: &Route, request: &mut Request) -> Result<(), Reject> {
+    if let Some(text) = route.tidy(request.body()) {
+        let mut body = Buffer::new();
+        read::make_room(&mut body, text.len())?;
+        body.extend_from_slice(&text);
+        request.replace_body(body);
+    }
     Ok(())
 }
 
@@ -308,12 +416,11 @@ async fn find_reply(
     let ask = ask(route, head, request, members)?;
     let operation = if ask.is_streaming { route.operation.streamed() } else { route.operation };
     exchange.account.operation = operation;
-    exchange.lists_events = route.lists_events(head, request.bytes.as_slice());
-    let received_ns = exchange.active.elapsed_ns();
+    exchange.telling = route.telling(head, request.bytes.as_slice());
+    let mut lap = Lap::since(exchange.active.began());
+    exchange.account.stages.receive_ns = lap.next_ns();
     let bare = bare(route, headers, request);
     let targets = choose::targets(snapshot, bare, &ask.model, &ask.fallbacks, operation)?;
-    exchange.account.stages.receive_ns = received_ns;
-    exchange.account.stages.choose_ns = exchange.active.elapsed_ns() - received_ns;
     let mut call = Call {
         worker,
         snapshot,
@@ -328,6 +435,7 @@ async fn find_reply(
         members,
         ask: &ask,
         began: exchange.active.began(),
+        lap,
         number: worker.request_number(),
         account: &mut exchange.account,
     };
@@ -341,11 +449,17 @@ fn ask<'r>(
     request: &'r Request,
     members: &mut Vec<Member>,
 ) -> Result<Ask<'r>, Reject> {
-    let mut ask = match request.total_bytes {
-        None => peek(request.body(), members)?,
-        Some(_) => peek_beginning(request.body(), members)?,
+    let form = match route.dialect.takes_forms() {
+        true => form_type(head, request.bytes.as_slice())?,
+        false => None,
     };
-    route.complete(&mut ask, head, request.bytes.as_slice())?;
+    let mut ask = match (&form, request.total_bytes) {
+        (None, None) => peek(request.body(), members)?,
+        (None, Some(_)) => peek_beginning(request.body(), members)?,
+        (Some(form), None) => peek_form(form, route.dialect, request.body(), members)?,
+        (Some(form), Some(_)) => peek_form_beginning(form, request.body(), members)?,
+    };
+    route.complete(&mut ask, head, request.bytes.as_slice(), request.body())?;
     Ok(ask)
 }
 
@@ -398,6 +512,7 @@ fn settle(
     context: &ReplyContext,
 ) -> Next {
     account.seen = relayed.seen;
+    account.ended = Some(relayed.ended);
     account.upstream_us += relayed.upstream_us;
     account.stages.reply_ns += relayed.own_ns;
     outline.response_bytes = relayed.response_bytes;
@@ -486,7 +601,7 @@ pub(crate) async fn answer(
     send_error(session, context, reject, &body, &lines, false).await
 }
 
-async fn send_error(
+pub(crate) async fn send_error(
     session: &mut Session,
     context: &ReplyContext,
     reject: &Reject,
@@ -496,7 +611,6 @@ async fn send_error(
 ) -> Next {
     let mut out = Framed::default();
     context.begin(reject.status, &mut out.bytes);
-    push_header(&mut out.bytes, "content-type", b"application/json");
     if let Some(reply) = &reject.reply {
         out.bytes.extend_from_slice(&reply.header_lines);
     }

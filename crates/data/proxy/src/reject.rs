@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     BadReply,
     /// It rejected every key there is.
     CredentialsExhausted,
+    /// A key has nothing to log in with yet, or no more.
+    CredentialsMissing,
     // Ours.
     /// The waiting line is full and dropping is on.
     Dropped,
@@ -72,6 +74,8 @@ pub(crate) enum RetryClass {
     RateLimit,
     /// Another key at once; this one is dead for the request.
     DeadKey,
+    /// Another key at once, and not counted: nothing was sent with this one.
+    UnusableKey,
     /// No further attempt at this target.
     Never,
 }
@@ -156,8 +160,10 @@ impl Kind {
             Self::ConnectionFailed => Facts::new(502, "provider_connection_failed")
                 .word("provider_connection_failed")
                 .is_retried(),
-            Self::CredentialsExhausted => Facts::new(502, "provider_credentials_exhausted")
-                .word("upstream_credentials_exhausted"),
+            Self::CredentialsExhausted | Self::CredentialsMissing => {
+                Facts::new(502, "provider_credentials_exhausted")
+                    .word("upstream_credentials_exhausted")
+            }
             Self::TimedOut => {
                 Facts::new(504, "provider_timeout").word("request_timed_out").is_ours()
             }
@@ -174,7 +180,11 @@ impl Kind {
 
     /// How the kind alone is retried; a provider's status says more (see `judge`).
     pub(crate) fn retry(self) -> RetryClass {
-        if self.facts().is_retried { RetryClass::Transient } else { RetryClass::Never }
+        match self.facts().is_retried {
+            _ if self == Self::CredentialsMissing => RetryClass::UnusableKey,
+            true => RetryClass::Transient,
+            false => RetryClass::Never,
+        }
     }
 
     /// Whether a fallback may still serve the request.

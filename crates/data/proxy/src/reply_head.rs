@@ -129,9 +129,8 @@ impl ReplyContext {
     pub(crate) fn end(&self, framing: Framing, out: &mut Buffer) {
         match framing {
             Framing::Length(bytes) => {
-                out.extend_from_slice(b"content-length: ");
-                push_number(out, bytes);
-                out.extend_from_slice(b"\r\n");
+                let mut digits = itoa::Buffer::new();
+                push_header(out, "content-length", digits.format(bytes).as_bytes());
             }
             Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             Framing::UntilClose | Framing::Empty => {}
@@ -147,10 +146,7 @@ impl ReplyContext {
 
 /// Writes a header line.
 pub(crate) fn push_header(out: &mut Buffer, name: impl AsRef<[u8]>, value: &[u8]) {
-    out.extend_from_slice(name.as_ref());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slices([name.as_ref(), b": ", value, b"\r\n"]);
 }
 
 /// Copies the headers of a provider's reply that a caller may see: neighbouring lines at once, as they are.
@@ -166,7 +162,8 @@ pub(crate) fn push_forwardable(head: &ResponseHead, bytes: &[u8], out: &mut Buff
     out.extend_from_slice(bytes.get(lines).unwrap_or_default());
 }
 
-fn is_forwardable(name: &[u8]) -> bool {
+/// Whether a caller may see a provider's header of that name.
+pub(crate) fn is_forwardable(name: &[u8]) -> bool {
     let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return false };
     let starts = |prefix: &[u8]| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))

@@ -1,7 +1,10 @@
 //! The inference routes, as data. Everything else is the control plane's.
 
+mod alternative;
+mod cursor;
 mod family;
-mod pattern;
+pub(crate) mod pattern;
+mod resources;
 
 use std::borrow::Cow;
 
@@ -9,10 +12,16 @@ use dialect::{Dialect, Operation};
 use percent_encoding::percent_decode_str;
 use wire::RequestHead;
 
+pub(crate) use alternative::Alternative;
 pub(crate) use family::{BareModel, ErrorShape, Family, Tells, VendorErrors};
+pub(crate) use pattern::{Captures, of as captured};
+pub(crate) use resources::{Ids, Owner, Resource};
 
+use crate::control::{MODEL_TEMPLATES, TEMPLATES};
 use crate::reject::{Kind, Reject};
-use crate::stages::peek::Ask;
+use crate::stages::peek::{Ask, check_model_length};
+use crate::stages::prepare::model_to_rank;
+use crate::websocket;
 
 /// One inference route.
 #[derive(Debug)]
@@ -22,25 +31,65 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// What is asked for (the unstreamed form).
     pub(crate) operation: Operation,
-    /// How the caller speaks.
+    /// How the caller asks.
+    pub(crate) asked_in: Dialect,
+    /// How the caller is answered.
     pub(crate) dialect: Dialect,
     /// Whose manners replies have.
     pub(crate) family: Family,
     /// Whether the reply is a stream.
     streams: Streams,
+    model: ModelPlace,
+    /// What it may be instead, by its body or its model; the first that fits counts.
+    pub(crate) alternatives: &'static [Alternative],
+    /// Writes anew what is spelt in other ways than `asked_in` has; nothing where all is as it should be.
+    tidy: Option<Tidy>,
 }
+
+/// A body written anew.
+type Tidy = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// What decides whether the reply is a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Streams {
     /// `stream` in the body.
     AsAsked,
+    /// `stream_format` in the body.
+    BySoundFormat,
+    /// The same, and its chunks are numbered.
+    AsAskedInNumbers,
     /// It never is.
     Never,
     /// It always is.
     Always,
     /// It always is, as one JSON array unless the query says `alt=sse`.
     AlwaysListed,
+    /// It always is, each event as a part of a binary message.
+    AlwaysInChunks,
+}
+
+/// Where the model is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ModelPlace {
+    /// In the body's member `model`.
+    Body,
+    /// In the path.
+    Path,
+    /// In the body, where Bedrock's requests to sort documents name it.
+    RankConfiguration,
+}
+
+/// How the events of a stream are told, whatever their dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// As the dialect frames them.
+    AsEvents,
+    /// As the elements of a JSON array.
+    AsList,
+    /// In messages of AWS's binary framing.
+    InChunks,
+    /// With ids that count them.
+    InNumbers,
 }
 
 const fn post(
@@ -50,7 +99,23 @@ const fn post(
     dialect: Dialect,
     streams: Streams,
 ) -> Route {
-    Route { method: "POST", path, operation, dialect, family, streams }
+    let model = match (pattern::has_model(path), dialect) {
+        (true, _) => ModelPlace::Path,
+        (false, Dialect::BedrockRerank) => ModelPlace::RankConfiguration,
+        (false, _) => ModelPlace::Body,
+    };
+    Route {
+        method: "POST",
+        path,
+        operation,
+        asked_in: dialect,
+        dialect,
+        family,
+        streams,
+        model,
+        alternatives: &[],
+        tidy: None,
+    }
 }
 
 /// Asks a model for an answer; the body says whether it streams.
@@ -99,7 +164,7 @@ macro_rules! openai {
                 concat!($prefix, "/responses/input_tokens"),
                 $family,
                 Operation::CountTokens,
-                Dialect::OpenAiResponses,
+                Dialect::OpenAiInputTokens,
             ),
             whole(
                 concat!($prefix, "/responses/compact"),
@@ -121,10 +186,37 @@ macro_rules! openai {
                 Streams::AsAsked,
             ),
             whole(
+                concat!($prefix, "/videos"),
+                $family,
+                Operation::VideoGeneration,
+                Dialect::Videos,
+            ),
+            post(
                 concat!($prefix, "/audio/speech"),
                 $family,
                 Operation::Speech,
                 Dialect::OpenAiSpeech,
+                Streams::BySoundFormat,
+            ),
+            post(
+                concat!($prefix, "/audio/transcriptions"),
+                $family,
+                Operation::Transcription,
+                Dialect::OpenAiTranscription,
+                Streams::AsAsked,
+            ),
+            post(
+                concat!($prefix, "/images/edits"),
+                $family,
+                Operation::ImageEdit,
+                Dialect::OpenAiImageEdits,
+                Streams::AsAsked,
+            ),
+            whole(
+                concat!($prefix, "/images/variations"),
+                $family,
+                Operation::ImageVariation,
+                Dialect::OpenAiImageVariations,
             ),
         ]
     };
@@ -135,6 +227,14 @@ macro_rules! anthropic {
     ($prefix:literal) => {
         &[
             messages(concat!($prefix, "/v1/messages")),
+            messages(concat!($prefix, "/v1/messages/{form}")),
+            post(
+                concat!($prefix, "/v1/complete"),
+                Family::Anthropic,
+                Operation::TextCompletion,
+                Dialect::AnthropicComplete,
+                Streams::AsAsked,
+            ),
             whole(
                 concat!($prefix, "/v1/messages/count_tokens"),
                 Family::Anthropic,
@@ -175,8 +275,33 @@ macro_rules! genai {
                 Operation::Embedding,
                 Dialect::GeminiBatchEmbed,
             ),
+            whole(
+                concat!($prefix, "/models/{model}:countTokens"),
+                Family::GenAi,
+                Operation::CountTokens,
+                Dialect::GeminiCountTokens,
+            ),
+            whole(
+                concat!($prefix, "/models/{model}:predict"),
+                Family::GenAi,
+                Operation::Embedding,
+                Dialect::VertexEmbed,
+            )
+            .or(&[alternative::imagen(concat!($prefix, "/models/{model}:predict"))]),
+            whole(
+                concat!($prefix, "/models/{model}:predictLongRunning"),
+                Family::GenAi,
+                Operation::VideoGeneration,
+                Dialect::GeminiVideos,
+            ),
         ]
     };
+}
+
+/// Asks a model in the words of its maker; what most say is Anthropic's messages.
+const fn invoke(path: &'static str, streams: Streams) -> Route {
+    let operation = Operation::ChatCompletion;
+    post(path, Family::Bedrock, operation, Dialect::AnthropicMessages, streams)
 }
 
 /// Bedrock's routes under a prefix.
@@ -197,12 +322,37 @@ macro_rules! bedrock {
                 Dialect::BedrockConverse,
                 Streams::Always,
             ),
-            post(
-                concat!($prefix, "/model/{model}/invoke"),
+            invoke(concat!($prefix, "/model/{model}/invoke"), Streams::Never).or(&[
+                alternative::titan_embedding(concat!($prefix, "/model/{model}/invoke")),
+                alternative::cohere_embedding(concat!($prefix, "/model/{model}/invoke")),
+                alternative::nova(concat!($prefix, "/model/{model}/invoke"), Streams::Never),
+                alternative::text(concat!($prefix, "/model/{model}/invoke"), Streams::Never),
+            ]),
+            invoke(
+                concat!($prefix, "/model/{model}/invoke-with-response-stream"),
+                Streams::AlwaysInChunks,
+            )
+            .or(&[
+                alternative::nova(
+                    concat!($prefix, "/model/{model}/invoke-with-response-stream"),
+                    Streams::AlwaysInChunks,
+                ),
+                alternative::text(
+                    concat!($prefix, "/model/{model}/invoke-with-response-stream"),
+                    Streams::AlwaysInChunks,
+                ),
+            ]),
+            whole(
+                concat!($prefix, "/model/{model}/count-tokens"),
                 Family::Bedrock,
-                Operation::ChatCompletion,
-                Dialect::AnthropicMessages,
-                Streams::Never,
+                Operation::CountTokens,
+                Dialect::BedrockCountTokens,
+            ),
+            whole(
+                concat!($prefix, "/rerank"),
+                Family::Bedrock,
+                Operation::Rerank,
+                Dialect::BedrockRerank,
             ),
         ]
     };
@@ -241,6 +391,14 @@ static ROUTES: &[&[Route]] = &[
     &[
         whole("/v1/rerank", Family::Base, Operation::Rerank, Dialect::Rerank),
         whole("/v1/ocr", Family::Base, Operation::Ocr, Dialect::MistralOcr),
+        whole(
+            "/v1/sound-generation",
+            Family::Base,
+            Operation::SoundGeneration,
+            Dialect::ElevenLabsSound,
+        ),
+        whole("/v1/decisions", Family::Base, Operation::Decisions, Dialect::Decisions),
+        whole("/typesafe/v1/systemone", Family::TypeSafe, Operation::Decisions, Dialect::SystemOne),
     ],
     openai!("/openai/v1", Family::OpenAi),
     openai!("/openai", Family::OpenAi),
@@ -251,6 +409,7 @@ static ROUTES: &[&[Route]] = &[
     anthropic!("/anthropic"),
     genai!("/genai/v1beta"),
     genai!("/genai/v1"),
+    &[whole("/genai/v1/rank", Family::Vertex, Operation::Rerank, Dialect::VertexRank)],
     bedrock!("/bedrock"),
     cohere!("/cohere"),
     openai!("/litellm/v1", Family::OpenAi),
@@ -275,8 +434,10 @@ static ROUTES: &[&[Route]] = &[
     bedrock!("/pydanticai"),
     cohere!("/pydanticai"),
     &[
-        chat("/cursor/v1/chat/completions", Family::Cursor),
-        chat("/cursor/chat/completions", Family::Cursor),
+        cursor::chat("/cursor/v1/chat/completions")
+            .or(&[cursor::responses("/cursor/v1/chat/completions")]),
+        cursor::chat("/cursor/chat/completions")
+            .or(&[cursor::responses("/cursor/chat/completions")]),
     ],
     anthropic!("/cursor"),
     genai!("/cursor/v1beta"),
@@ -285,10 +446,19 @@ static ROUTES: &[&[Route]] = &[
     cohere!("/cursor"),
 ];
 
+/// Method and path of all that is served, places in braces, as metrics name it. Of what the control plane answers the
+/// paths alone are known: `*` stands for its methods.
+pub fn served() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let inference = ROUTES.iter().copied().flatten().chain(resources::routes());
+    let controls = TEMPLATES.iter().chain(MODEL_TEMPLATES).map(|path| ("*", *path));
+    inference.map(|route| (route.method, route.path)).chain(websocket::served()).chain(controls)
+}
+
 /// What there is for a method and a path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
     Route(&'static Route),
+    Resource(&'static Resource),
     /// The path is that of this route, which is asked for by another method.
     OtherMethod(&'static Route),
     Nothing,
@@ -299,6 +469,7 @@ impl Found {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Route(route) | Self::OtherMethod(route) => route.path,
+            Self::Resource(resource) => resource.route.path,
             Self::Nothing => "other",
         }
     }
@@ -306,14 +477,28 @@ impl Found {
 
 /// The route of that method and path.
 pub(crate) fn find(method: &str, path: &str) -> Found {
-    match among(EXACT.of_length(path.len()), method, |known| known == path) {
-        Found::Nothing => find_pattern(method, path),
+    let found = match among(EXACT.of_length(path.len()), method, |known| known == path) {
+        // A path that is known as it stands goes before one with places.
+        Found::Nothing => match resources::find_literal(method, path) {
+            Some(resource) => return resource,
+            None => find_pattern(method, path),
+        },
         found => found,
+    };
+    match found {
+        Found::Route(_) => found,
+        // A path may have both kinds, by different methods.
+        _ => match resources::find(method, path) {
+            Found::Resource(resource) => Found::Resource(resource),
+            other if matches!(found, Found::Nothing) => other,
+            _ => found,
+        },
     }
 }
 
 fn find_pattern(method: &str, path: &str) -> Found {
-    let patterns = ROUTES.iter().copied().flatten().filter(|route| route.has_places());
+    let is_pattern = |route: &&Route| pattern::has_places(route.path);
+    let patterns = ROUTES.iter().copied().flatten().filter(is_pattern);
     among(patterns, method, |pattern| pattern::capture(pattern, path, "").is_some())
 }
 
@@ -334,16 +519,22 @@ fn among(
 
 /// The methods of a route's path, for the header `allow`.
 pub(crate) fn methods(of: &Route) -> String {
-    let same = ROUTES.iter().copied().flatten().filter(|route| route.path == of.path);
+    let all = ROUTES.iter().copied().flatten().chain(resources::routes());
+    let same = all.filter(|route| route.path == of.path);
     let mut methods: Vec<&str> = same.map(|route| route.method).collect();
     methods.push("OPTIONS");
     methods.join(", ")
 }
 
 impl Route {
+    /// The same with what it may be instead.
+    const fn or(self, alternatives: &'static [Alternative]) -> Self {
+        Self { alternatives, ..self }
+    }
+
     /// The model stands in the path.
     pub(crate) fn has_places(&self) -> bool {
-        pattern::has_places(self.path)
+        self.model == ModelPlace::Path
     }
 
     /// Completes what the body asks for with what the path says, which wins.
@@ -352,27 +543,45 @@ impl Route {
         ask: &mut Ask<'r>,
         head: &RequestHead,
         bytes: &'r [u8],
+        body: &[u8],
     ) -> Result<(), Reject> {
         match self.streams {
-            Streams::AsAsked => {}
+            Streams::AsAsked | Streams::AsAskedInNumbers => {}
+            Streams::BySoundFormat => ask.is_streaming = ask.wants_sound_events,
             Streams::Never => ask.is_streaming = false,
-            Streams::Always | Streams::AlwaysListed => ask.is_streaming = true,
+            Streams::Always | Streams::AlwaysListed | Streams::AlwaysInChunks => {
+                ask.is_streaming = true;
+            }
         }
-        if self.has_places() {
-            ask.model = self.model_in(head.path(bytes))?;
+        match self.model {
+            ModelPlace::Body => {}
+            ModelPlace::Path => ask.model = self.model_in(head.path(bytes))?,
+            ModelPlace::RankConfiguration => {
+                let model = model_to_rank(body).unwrap_or_default();
+                check_model_length(&model)?;
+                ask.model = model.into();
+            }
         }
         Ok(())
     }
 
-    /// Whether the caller gets the events of a stream as the elements of an array.
-    pub(crate) fn lists_events(&self, head: &RequestHead, bytes: &[u8]) -> bool {
-        self.streams == Streams::AlwaysListed && !asks_for_events(head.query(bytes))
+    /// How the caller gets the events of a stream.
+    pub(crate) fn telling(&self, head: &RequestHead, bytes: &[u8]) -> Telling {
+        match self.streams {
+            Streams::AsAsked | Streams::BySoundFormat | Streams::Never | Streams::Always => {
+                Telling::AsEvents
+            }
+            Streams::AlwaysListed if asks_for_events(head.query(bytes)) => Telling::AsEvents,
+            Streams::AlwaysListed => Telling::AsList,
+            Streams::AlwaysInChunks => Telling::InChunks,
+            Streams::AsAskedInNumbers => Telling::InNumbers,
+        }
     }
 
     fn model_in<'p>(&self, path: &'p str) -> Result<Cow<'p, str>, Reject> {
         let model = pattern::capture(self.path, path, "model").unwrap_or_default();
         let model = percent_decode_str(model).decode_utf8().map_err(|_| not_text())?;
-        crate::stages::peek::check_model_length(&model)?;
+        check_model_length(&model)?;
         Ok(model)
     }
 }
@@ -467,11 +676,10 @@ mod tests {
     #[test]
     fn every_route_is_found_under_its_own_path() {
         for route in all() {
-            let path = route.path.replace('{', "a%2F").replace('}', "/b");
-            let path = if route.has_places() { &path } else { route.path };
-            let Found::Route(found) = find(route.method, path) else { panic!("{path}") };
+            let path = route.path.replace("{model}", "a%2Fm/b").replace(['{', '}'], "");
+            let Found::Route(found) = find(route.method, &path) else { panic!("{path}") };
             assert!(std::ptr::eq(found, route), "{path} is {}'s", found.path);
-            assert!(matches!(find("TRACE", path), Found::OtherMethod(_)), "{path}");
+            assert!(matches!(find("TRACE", &path), Found::OtherMethod(_)), "{path}");
             assert!(methods(route).contains(route.method));
         }
     }
@@ -502,7 +710,7 @@ mod tests {
         let stream = find("/genai/v1beta/models/m:streamGenerateContent");
         let lists = |route: &Route, target| {
             let (head, bytes) = head(target);
-            route.lists_events(&head, &bytes)
+            route.telling(&head, &bytes) == Telling::AsList
         };
         assert!(lists(stream, "/m") && lists(stream, "/m?key=alt=sse"));
         assert!(!lists(stream, "/m?key=1&alt=sse"));
@@ -515,10 +723,10 @@ mod tests {
         let Found::Route(route) = find("POST", path) else { panic!("not found") };
         let mut ask = Ask { model: "other".into(), ..Ask::default() };
         let (parsed, bytes) = head(path);
-        route.complete(&mut ask, &parsed, &bytes).unwrap();
+        route.complete(&mut ask, &parsed, &bytes, b"").unwrap();
         assert_eq!(ask.model, "eu/gpt 4");
         let path = "/openai/deployments/%ff/chat/completions";
         let (parsed, bytes) = head(path);
-        assert!(route.complete(&mut ask, &parsed, &bytes).is_err());
+        assert!(route.complete(&mut ask, &parsed, &bytes, b"").is_err());
     }
 }

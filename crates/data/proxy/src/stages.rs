@@ -4,7 +4,10 @@
 
 pub(crate) mod choose;
 pub(crate) mod events;
+pub(crate) mod follow;
+pub(crate) mod form;
 pub(crate) mod judge;
+pub(crate) mod lap;
 pub(crate) mod open;
 pub(crate) mod peek;
 pub(crate) mod prepare;

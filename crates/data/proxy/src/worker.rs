@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
-use seam::{Event, LocalSnapshot, Reader, Seam};
+use meter::{NoSeat, Seat};
+use seam::{Event, Http2, LocalSnapshot, Reader, Seam};
+use snapshot::WebSocket;
 
 use crate::stages::record::Names;
 
@@ -63,6 +65,17 @@ impl Worker {
         }
     }
 
+    /// A seat for a WebSocket connection of `owner`.
+    pub(crate) fn take_seat(&self, owner: &[u8], limits: &WebSocket) -> Result<Seat, NoSeat> {
+        let (owner_max, total_max) = (limits.connections_per_caller_max, limits.connections_max);
+        self.seam.websockets.take(owner, owner_max, total_max)
+    }
+
+    /// Where connections go that speak HTTP/2.
+    pub(crate) fn http2(&self) -> &Http2 {
+        &self.seam.http2
+    }
+
     /// Counts a request as under way while the result lives.
     pub(crate) fn begin_request(self: &Rc<Self>) -> Active {
         self.count_active(1);
@@ -84,11 +97,6 @@ impl Active {
     /// When the request was received.
     pub(crate) fn began(&self) -> Instant {
         self.1
-    }
-
-    /// Time since then.
-    pub(crate) fn elapsed_ns(&self) -> u64 {
-        self.1.elapsed().as_nanos() as u64
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Error {
 pub enum What {
     /// Not JSON; the offset in bytes of the first mistake.
     NotJson(usize),
+    /// A form that cannot be read.
+    Form(wire::FormError),
     /// Nested too deeply.
     TooDeep,
     /// Too long to be read.
@@ -81,6 +83,7 @@ impl fmt::Display for Error {
         }
         match self.what {
             What::NotJson(offset) => write!(formatter, "invalid JSON at byte {offset}"),
+            What::Form(error) => write!(formatter, "{error}"),
             What::TooDeep => write!(formatter, "nested deeper than {DEPTH_MAX} levels"),
             What::TooLong => write!(formatter, "too long to be read"),
             What::Missing => write!(formatter, "is required"),

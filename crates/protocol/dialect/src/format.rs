@@ -8,14 +8,21 @@ use memchr::memmem::Finder;
 
 use crate::Dialect;
 use crate::canonical::{ErrorReply, Event, Member, Reply, Request, Usage};
+use crate::decision::Deciding;
 use crate::embedding::Embedding;
 use crate::error::Error;
 use crate::event_class::EventClass;
 use crate::image::ImageMaking;
+use crate::image::edit::ImageEditing;
 use crate::json::{Cursor, Raw};
+use crate::media::Media;
 use crate::options::{Notes, ReplyOptions, RequestOptions};
 use crate::rerank::Reranking;
+use crate::resource::Resource;
+use crate::speech::Speaking;
 use crate::token_count::TokenCounting;
+use crate::transcription::Transcribing;
+use crate::video::VideoMaking;
 
 /// One wire format.
 pub(crate) struct Format {
@@ -38,6 +45,8 @@ pub enum Framing {
     EventStream,
     /// One JSON document per line.
     Lines,
+    /// Nothing: each piece is what it is as it comes.
+    Bytes,
 }
 
 /// What a dialect is for. Dialects of one purpose translate into each other.
@@ -45,6 +54,8 @@ pub enum Framing {
 pub enum Purpose {
     /// Asking a model for an answer.
     Generation,
+    /// Going on with a text, in a form of its own.
+    Completion,
     /// Asking how many tokens such a question has.
     TokenCount,
     /// Texts or images to vectors.
@@ -53,22 +64,49 @@ pub enum Purpose {
     Rerank,
     /// Pictures from a text.
     Image,
+    /// Pictures from pictures, or from a text by models that do both.
+    ImageEdit,
     /// A text read aloud.
     Speech,
+    /// A sound from its description.
+    Sound,
     /// A recording written down.
     Transcription,
     /// A document read into text.
     Ocr,
+    /// A film from a text, as a job that takes its time.
+    Video,
+    /// Answers with probabilities to typed questions.
+    Decision,
+    /// Files that a provider keeps.
+    File,
+    /// Many questions at once, to be answered later.
+    Batch,
+    /// Places where a provider runs code.
+    Container,
+    /// Beginnings of questions that a provider keeps.
+    Cache,
 }
 
 /// The functions of a dialect, by what it is for.
 pub(crate) enum Code {
     Generation(Generation),
+    /// Going on with a text; only other text completions are asked so.
+    Completion(Generation),
     TokenCount(Whole<TokenCounting>),
     Embedding(Whole<Embedding>),
     Rerank(Whole<Reranking>),
     Image(Whole<ImageMaking>),
-    /// Only one wire format has it, or its bodies are no JSON: it is relayed and never translated.
+    ImageEdit(Media<ImageEditing>),
+    Speech(Media<Speaking>),
+    Transcription(Media<Transcribing>),
+    Video(Whole<VideoMaking>),
+    Decision(Whole<Deciding>),
+    /// Providers alone speak it.
+    Upstream(Upstream),
+    /// What a provider keeps.
+    Resource(Resource),
+    /// Only one wire format has it: it is relayed and never translated.
     Relayed(Purpose),
 }
 
@@ -76,13 +114,55 @@ impl Code {
     pub(crate) fn purpose(&self) -> Purpose {
         match self {
             Self::Generation(_) => Purpose::Generation,
+            Self::Completion(_) => Purpose::Completion,
             Self::TokenCount(_) => Purpose::TokenCount,
             Self::Embedding(_) => Purpose::Embedding,
             Self::Rerank(_) => Purpose::Rerank,
             Self::Image(_) => Purpose::Image,
+            Self::ImageEdit(_) => Purpose::ImageEdit,
+            Self::Speech(_) => Purpose::Speech,
+            Self::Transcription(_) => Purpose::Transcription,
+            Self::Video(_) => Purpose::Video,
+            Self::Decision(_) => Purpose::Decision,
+            Self::Upstream(upstream) => upstream.purpose(),
+            Self::Resource(resource) => resource.purpose,
             Self::Relayed(purpose) => *purpose,
         }
     }
+}
+
+/// A dialect in which no caller ever asks: requests are only written, and replies only read. What the source dialect
+/// does not define is placed by the writer itself.
+pub(crate) enum Upstream {
+    Generation(Answering),
+    Embedding(Half<Embedding>),
+    Image(Half<ImageMaking>),
+    Video(Half<VideoMaking>),
+}
+
+impl Upstream {
+    fn purpose(&self) -> Purpose {
+        match self {
+            Self::Generation(_) => Purpose::Generation,
+            Self::Embedding(_) => Purpose::Embedding,
+            Self::Image(_) => Purpose::Image,
+            Self::Video(_) => Purpose::Video,
+        }
+    }
+}
+
+/// The provider's side of an operation that is one question and one answer.
+pub(crate) struct Half<M: Messages> {
+    pub(crate) write_request: WriteRequest<M>,
+    pub(crate) read_reply: ReadReply<M>,
+}
+
+/// The provider's side of asking a model for an answer.
+pub(crate) struct Answering {
+    pub(crate) write_request:
+        fn(&Request<'_>, &RequestOptions<'_>, &mut Notes, &mut Vec<u8>) -> Result<(), Error>,
+    pub(crate) read_reply: for<'a> fn(Raw<'a>, &ReplyOptions<'_>) -> Result<Reply<'a>, Error>,
+    pub(crate) stream_reader: fn(&ReplyOptions<'_>) -> Box<dyn ReadStream>,
 }
 
 /// The common vocabulary of an operation that is one question and one answer, both in one piece.
@@ -119,8 +199,8 @@ pub(crate) type WriteRequest<M> = for<'a> fn(
     &mut Notes,
     &mut Vec<u8>,
 ) -> Result<(), Error>;
-type ReadReply<M> = for<'a> fn(Raw<'a>) -> Result<<M as Messages>::Reply<'a>, Error>;
-type WriteReply<M> =
+pub(crate) type ReadReply<M> = for<'a> fn(Raw<'a>) -> Result<<M as Messages>::Reply<'a>, Error>;
+pub(crate) type WriteReply<M> =
     for<'a> fn(&<M as Messages>::Reply<'a>, &ReplyOptions<'_>, &mut Vec<u8>) -> Result<(), Error>;
 
 /// Asking a model for an answer.
@@ -198,6 +278,11 @@ pub(crate) trait ReadStream: Debug {
 
     /// Whether the vendor has said all it had to say: the end marker, or why it stopped.
     fn is_finished(&self) -> bool;
+
+    /// Whether the data of such an event is plain text, which is then read as a JSON string.
+    fn is_text(&self, _event: Option<&str>) -> bool {
+        false
+    }
 }
 
 /// Writes a stream in complete frames.

@@ -62,6 +62,12 @@ pub enum Operation {
     CachedContentUpdate,
     CachedContentDelete,
     Decisions,
+    SoundGeneration,
+    ResponsesRetrieve,
+    ResponsesRetrieveStream,
+    ResponsesDelete,
+    ResponsesCancel,
+    ResponsesInputItems,
 }
 
 /// Every operation with its name, in the order of the enum.
@@ -123,6 +129,12 @@ const NAMES: &[(Operation, &str)] = &[
     (Operation::CachedContentUpdate, "cached_content_update"),
     (Operation::CachedContentDelete, "cached_content_delete"),
     (Operation::Decisions, "decisions"),
+    (Operation::SoundGeneration, "sound_generation"),
+    (Operation::ResponsesRetrieve, "responses_retrieve"),
+    (Operation::ResponsesRetrieveStream, "responses_retrieve_stream"),
+    (Operation::ResponsesDelete, "responses_delete"),
+    (Operation::ResponsesCancel, "responses_cancel"),
+    (Operation::ResponsesInputItems, "responses_input_items"),
 ];
 
 impl Operation {
@@ -150,6 +162,7 @@ impl Operation {
             Self::TextCompletion => Self::TextCompletionStream,
             Self::ChatCompletion => Self::ChatCompletionStream,
             Self::Responses => Self::ResponsesStream,
+            Self::ResponsesRetrieve => Self::ResponsesRetrieveStream,
             Self::Speech => Self::SpeechStream,
             Self::Transcription => Self::TranscriptionStream,
             Self::ImageGeneration => Self::ImageGenerationStream,

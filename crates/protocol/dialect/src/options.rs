@@ -17,6 +17,10 @@ pub struct RequestOptions<'a> {
     pub anthropic: AnthropicTarget,
     /// What a Gemini model takes.
     pub gemini: GeminiTarget,
+    /// The provider's name: it becomes part of the ids of jobs, which are asked for later.
+    pub provider: &'a str,
+    /// A number that no other request gets, for vendors whose callers name their tasks.
+    pub nonce: fn() -> u128,
 }
 
 impl<'a> RequestOptions<'a> {
@@ -30,6 +34,8 @@ impl<'a> RequestOptions<'a> {
             openai: OpenAiTarget::ORIGINAL,
             anthropic: AnthropicTarget::ORIGINAL,
             gemini: GeminiTarget::of_model(model),
+            provider: "",
+            nonce: || 0,
         }
     }
 }
@@ -163,10 +169,35 @@ pub struct Notes {
     pub dropped: Vec<String>,
     /// Tools whose names the target does not take: the name that was written, and the caller's own.
     pub renamed_tools: Vec<(String, String)>,
+    /// Tools that stand in a namespace, for callers of the responses dialect.
+    pub grouped_tools: Vec<GroupedTool>,
     /// The spellings of vectors the caller wants; empty where it leaves that to the vendor.
     pub number_formats: Vec<NumberFormat>,
+    /// The provider whose job it is, where ids of jobs name it; empty elsewhere.
+    pub provider: String,
+    /// Where the request goes, if what it asks for decides that.
+    pub path: Option<&'static str>,
+    /// What was asked for, as far as the reply does not say it again, in JSON; empty where it does.
+    pub asked: String,
     /// The documents to be ranked as the caller spelt them, in JSON, where it wants them back with the scores.
     pub documents: Vec<String>,
+    /// The format of sound, or of text made from sound, that the caller wants, where it says so.
+    pub reply_format: Option<String>,
+    /// The reply is a stream of nothing but bytes.
+    pub is_byte_stream: bool,
+    /// What stands between the texts of an answer that become one.
+    pub text_joint: &'static str,
+}
+
+/// A tool of a namespace, which the responses dialect alone has: elsewhere it goes by one word made of both names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupedTool {
+    /// The one word.
+    pub written: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The name in there.
+    pub name: String,
 }
 
 /// How the numbers of a vector are spelt.
@@ -204,6 +235,11 @@ impl Notes {
     /// The caller's name of a tool that goes by another.
     pub(crate) fn own_tool_name(&self, written: &str) -> Option<&str> {
         self.renamed_tools.iter().find(|(other, _)| other == written).map(|(_, own)| &**own)
+    }
+
+    /// The tool of a namespace that goes by that word.
+    pub(crate) fn grouped_tool(&self, written: &str) -> Option<&GroupedTool> {
+        self.grouped_tools.iter().find(|tool| tool.written == written)
     }
 }
 

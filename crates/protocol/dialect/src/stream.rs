@@ -3,8 +3,9 @@
 use crate::Dialect;
 use crate::canonical::{Delta, Event, Stop, Usage};
 use crate::error::{Error, What};
-use crate::format::{Code, Emit, Format, ReadStream, Trailer, WriteStream};
+use crate::format::{Code, Emit, Format, ReadStream, Trailer, Upstream, WriteStream};
 use crate::json::{Index, Raw, Text};
+use crate::media::stream::MediaTranslation;
 use crate::options::{Notes, ReplyOptions};
 
 /// Turns the events of an upstream's stream into those of the caller's dialect. Feed it every event in order; when the
@@ -15,6 +16,8 @@ pub struct StreamTranslator {
     index: Index,
     /// Boxed: there is one per stream, and it is moved about.
     translation: Box<Translation>,
+    /// In its place for streams of sound and of text made from sound.
+    media: Option<Box<MediaTranslation>>,
 }
 
 #[derive(Debug)]
@@ -31,7 +34,8 @@ impl StreamTranslator {
     /// A translator for one stream. `options.trailer` is for whole replies; streams take one per event.
     pub fn new(upstream: Dialect, caller: Dialect, options: &ReplyOptions<'_>) -> Self {
         let translation = Translation::new(upstream, caller, options);
-        Self { index: Index::new(), translation: Box::new(translation) }
+        let media = MediaTranslation::new(upstream, caller, options).map(Box::new);
+        Self { index: Index::new(), translation: Box::new(translation), media }
     }
 
     /// Translates one event: its name, if it had one, and its data. Appends zero or more complete events to `out`.
@@ -53,6 +57,12 @@ impl StreamTranslator {
         trailer: &mut dyn FnMut(&mut Vec<u8>),
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        if let Some(media) = &mut self.media {
+            return media.event(event, data, trailer, out);
+        }
+        if self.translation.reader.is_text(event) {
+            return self.text(event, data, trailer, out);
+        }
         let data = data.trim_ascii();
         if data.is_empty() {
             return Ok(());
@@ -61,6 +71,20 @@ impl StreamTranslator {
             return self.done(trailer, out);
         }
         let root = self.index.read(data)?;
+        self.translation.event(event, root, trailer, out)
+    }
+
+    /// Translates an event that is no JSON: its text is read as a string.
+    fn text(
+        &mut self,
+        event: Option<&str>,
+        data: &[u8],
+        trailer: Trailer<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let mut quoted = Vec::with_capacity(data.len() + 2);
+        Text::from(String::from_utf8_lossy(data)).write(&mut quoted);
+        let root = self.index.read(&quoted)?;
         self.translation.event(event, root, trailer, out)
     }
 
@@ -75,18 +99,27 @@ impl StreamTranslator {
         trailer: &mut dyn FnMut(&mut Vec<u8>),
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        self.translation.writer.end(trailer, out)
+        match &mut self.media {
+            Some(media) => {
+                media.end(trailer, out);
+                Ok(())
+            }
+            None => self.translation.writer.end(trailer, out),
+        }
     }
 
     /// Whether the upstream has said all it had to say: its end marker, or why the model stopped. A stream that closes
     /// before is broken.
     pub fn is_finished(&self) -> bool {
-        self.translation.reader.is_finished()
+        match &self.media {
+            Some(media) => media.is_finished(),
+            None => self.translation.reader.is_finished(),
+        }
     }
 
     /// What the answer has used, as far as reported up to now.
     pub fn usage(&self) -> Usage {
-        self.translation.usage
+        self.media.as_ref().map_or(self.translation.usage, |media| media.usage())
     }
 
     fn done(&mut self, trailer: Trailer<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -182,22 +215,41 @@ impl StructuredTool {
 impl Format {
     fn stream_reader(&self, options: &ReplyOptions<'_>) -> Box<dyn ReadStream> {
         match &self.code {
-            Code::Generation(generation) => (generation.stream_reader)(options),
+            Code::Generation(generation) | Code::Completion(generation) => {
+                (generation.stream_reader)(options)
+            }
+            Code::Upstream(Upstream::Generation(answering)) => (answering.stream_reader)(options),
             Code::TokenCount(_)
             | Code::Embedding(_)
             | Code::Rerank(_)
             | Code::Image(_)
+            | Code::ImageEdit(_)
+            | Code::Speech(_)
+            | Code::Transcription(_)
+            | Code::Video(_)
+            | Code::Decision(_)
+            | Code::Upstream(_)
+            | Code::Resource(_)
             | Code::Relayed(_) => Box::new(NoStream),
         }
     }
 
     fn stream_writer(&self, options: &ReplyOptions<'_>) -> Box<dyn WriteStream> {
         match &self.code {
-            Code::Generation(generation) => (generation.stream_writer)(options),
+            Code::Generation(generation) | Code::Completion(generation) => {
+                (generation.stream_writer)(options)
+            }
             Code::TokenCount(_)
             | Code::Embedding(_)
             | Code::Rerank(_)
             | Code::Image(_)
+            | Code::ImageEdit(_)
+            | Code::Speech(_)
+            | Code::Transcription(_)
+            | Code::Video(_)
+            | Code::Decision(_)
+            | Code::Upstream(_)
+            | Code::Resource(_)
             | Code::Relayed(_) => Box::new(NoStream),
         }
     }

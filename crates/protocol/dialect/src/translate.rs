@@ -2,15 +2,19 @@
 
 use crate::Dialect;
 use crate::canonical::{ErrorReply, Member, Part, PartKind, Reply, Request, Stop, Usage};
+use crate::embedding::Embedding;
 use crate::error::{Error, What};
 use crate::error_shape;
 use crate::format::{
-    Answered, Asked, Code, Generation, Messages, ReadRequest, Whole, WriteRequest,
+    Answered, Asked, Code, Generation, Half, Messages, ReadReply, ReadRequest, Upstream, Whole,
+    WriteReply, WriteRequest,
 };
+use crate::image::ImageMaking;
 use crate::json::{Index, Raw, Text, merge};
 use crate::options::{Notes, ReplyOptions, RequestOptions};
 use crate::token_count::{self, TokenCounting};
-use crate::{gemini, signature};
+use crate::video::VideoMaking;
+use crate::{decision, gemini, signature};
 
 /// Writes a request of one dialect in another, or again in its own with names and limits of the target. Appends to
 /// `out`; on an error what was appended is to be thrown away. Dialects of different purposes do not translate.
@@ -23,19 +27,48 @@ pub fn translate_request(
 ) -> Result<Notes, Error> {
     let mut index = Index::new();
     let root = index.read(body)?;
-    let outbound = Outbound { from, to, options, out };
+    let are_alike = from.is_alike(to);
+    let outbound = Outbound { from, to, options, out: &mut *out };
     match (&from.format().code, &to.format().code) {
-        (Code::Generation(from), Code::Generation(to)) => outbound.generation(from, to, root),
+        (
+            Code::Generation(from) | Code::Completion(from),
+            Code::Generation(to) | Code::Completion(to),
+        ) if are_alike => outbound.generation(from, to, root),
         (Code::TokenCount(from), Code::TokenCount(to)) => outbound.token_count(from, to, root),
         (Code::Embedding(from), Code::Embedding(to)) => outbound.whole(from, to, root),
         (Code::Rerank(from), Code::Rerank(to)) => outbound.whole(from, to, root),
         (Code::Image(from), Code::Image(to)) => outbound.whole(from, to, root),
+        (Code::Video(from), Code::Video(to)) => outbound.whole(from, to, root),
+        (Code::Decision(from), Code::Decision(to)) => outbound.whole(from, to, root),
+        (Code::Decision(from), Code::Generation(_)) => {
+            let request = (from.read_request)(root)?;
+            let mut question = Vec::new();
+            decision::emulation::write_question(&request, &mut question)?;
+            let notes = translate_request(Dialect::OpenAiChat, to, &question, options, out)?;
+            Ok(Notes { asked: request.noted(), ..notes })
+        }
+        (Code::Generation(from), Code::Upstream(Upstream::Generation(to))) => {
+            outbound.question(from.read_request, to.write_request, root)
+        }
+        (Code::Embedding(from), Code::Upstream(Upstream::Embedding(to))) => {
+            outbound.half(from, to, root)
+        }
+        (Code::Image(from), Code::Upstream(Upstream::Image(to))) => outbound.half(from, to, root),
+        (Code::Video(from), Code::Upstream(Upstream::Video(to))) => outbound.half(from, to, root),
         (
             Code::Generation(_)
+            | Code::Completion(_)
             | Code::TokenCount(_)
             | Code::Embedding(_)
             | Code::Rerank(_)
             | Code::Image(_)
+            | Code::ImageEdit(_)
+            | Code::Speech(_)
+            | Code::Transcription(_)
+            | Code::Video(_)
+            | Code::Decision(_)
+            | Code::Upstream(_)
+            | Code::Resource(_)
             | Code::Relayed(_),
             _,
         ) => Err(Error::new(What::Inexpressible(to))),
@@ -89,7 +122,11 @@ impl Outbound<'_, '_> {
         if !token_count::gemini::is_google(self.to) {
             signature::strip_calls(&mut request);
         }
-        let notes = Notes { include_usage: request.include_usage, ..Notes::default() };
+        let notes = Notes {
+            include_usage: request.include_usage,
+            grouped_tools: std::mem::take(&mut request.grouped_tools),
+            ..Notes::default()
+        };
         let options = self.options;
         self.write(notes, &request.extra, |notes, out| write(&request, options, notes, out))
     }
@@ -105,6 +142,17 @@ impl Outbound<'_, '_> {
         self.write(Notes::default(), request.extra(), |notes, out| {
             (to.write_request)(&request, options, notes, out)
         })
+    }
+
+    fn half<M: Messages>(
+        self,
+        from: &Whole<M>,
+        to: &Half<M>,
+        root: Raw<'_>,
+    ) -> Result<Notes, Error> {
+        let (request, mut notes) = ((from.read_request)(root)?, Notes::default());
+        (to.write_request)(&request, self.options, &mut notes, self.out)?;
+        Ok(notes)
     }
 
     /// Writes the request and, if that is wanted, lays the members over it that the source dialect does not know.
@@ -139,7 +187,10 @@ pub fn translate_reply(
     let mut index = Index::new();
     let root = index.read(body)?;
     match (&upstream.format().code, &caller.format().code) {
-        (Code::Generation(from), Code::Generation(to)) => {
+        (
+            Code::Generation(from) | Code::Completion(from),
+            Code::Generation(to) | Code::Completion(to),
+        ) if upstream.is_alike(caller) => {
             let mut reply = (from.read_reply)(root, options)?;
             if let Some(name) = &options.notes.structured_tool {
                 unwrap_structured_tool(&mut reply, name);
@@ -154,12 +205,44 @@ pub fn translate_reply(
         (Code::Embedding(from), Code::Embedding(to)) => whole_reply(from, to, root, options, out),
         (Code::Rerank(from), Code::Rerank(to)) => whole_reply(from, to, root, options, out),
         (Code::Image(from), Code::Image(to)) => whole_reply(from, to, root, options, out),
+        (Code::Video(from), Code::Video(to)) => whole_reply(from, to, root, options, out),
+        (Code::Decision(from), Code::Decision(to)) => whole_reply(from, to, root, options, out),
+        (Code::Generation(_), Code::Decision(to)) => {
+            let mut answer = Vec::new();
+            let usage = translate_reply(upstream, Dialect::OpenAiChat, body, options, &mut answer)?;
+            let mut decided = Vec::new();
+            decision::emulation::write_answers(&answer, options.notes, &usage, &mut decided)?;
+            let mut index = Index::new();
+            whole_reply(&decision::system_one::WHOLE, to, index.read(&decided)?, options, out)
+        }
+        (Code::Upstream(Upstream::Generation(from)), Code::Generation(to)) => {
+            let reply = (from.read_reply)(root, options)?;
+            (to.write_reply)(&reply, upstream, options, out)?;
+            Ok(reply.usage)
+        }
+        (Code::Upstream(Upstream::Embedding(from)), Code::Embedding(to)) => {
+            answered::<Embedding>(from.read_reply, to.write_reply, root, options, out)
+        }
+        (Code::Upstream(Upstream::Image(from)), Code::Image(to)) => {
+            answered::<ImageMaking>(from.read_reply, to.write_reply, root, options, out)
+        }
+        (Code::Upstream(Upstream::Video(from)), Code::Video(to)) => {
+            answered::<VideoMaking>(from.read_reply, to.write_reply, root, options, out)
+        }
         (
             Code::Generation(_)
+            | Code::Completion(_)
             | Code::TokenCount(_)
             | Code::Embedding(_)
             | Code::Rerank(_)
             | Code::Image(_)
+            | Code::ImageEdit(_)
+            | Code::Speech(_)
+            | Code::Transcription(_)
+            | Code::Video(_)
+            | Code::Decision(_)
+            | Code::Upstream(_)
+            | Code::Resource(_)
             | Code::Relayed(_),
             _,
         ) => Err(Error::new(What::Inexpressible(caller))),
@@ -173,8 +256,18 @@ fn whole_reply<M: Messages>(
     options: &ReplyOptions<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Usage, Error> {
-    let reply = (from.read_reply)(root)?;
-    (to.write_reply)(&reply, options, out)?;
+    answered::<M>(from.read_reply, to.write_reply, root, options, out)
+}
+
+fn answered<M: Messages>(
+    read: ReadReply<M>,
+    write: WriteReply<M>,
+    root: Raw<'_>,
+    options: &ReplyOptions<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Usage, Error> {
+    let reply = read(root)?;
+    write(&reply, options, out)?;
     Ok(reply.usage())
 }
 

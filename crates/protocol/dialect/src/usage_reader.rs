@@ -60,13 +60,13 @@ impl UsageReader {
         })
     }
 
-    /// Reads one event of a stream.
-    pub fn event(&mut self, _event: Option<&str>, data: &[u8]) {
-        if self.place.stands_in(data)
-            && let Some(usage) = self.find(data)
-        {
+    /// Reads one event of a stream, and says whether it may show usage.
+    pub fn event(&mut self, _event: Option<&str>, data: &[u8]) -> bool {
+        let stands_in = self.place.stands_in(data);
+        if stands_in && let Some(usage) = self.find(data) {
             self.take(&mut Cursor::new(usage), |_| Some(()));
         }
+        stands_in
     }
 
     /// All that was reported up to now.

@@ -2,7 +2,7 @@
 
 use dialect::{Dialect, OpenAiTarget, Operation};
 
-use crate::{Auth, BaseUrl, BodyRules, Endpoint, Listing, Provider};
+use crate::{Auth, BaseUrl, BodyRules, Endpoint, Listing, Provider, kept};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "anthropic",
@@ -15,7 +15,10 @@ pub(crate) static PROVIDER: Provider = Provider {
         messages(Operation::ChatCompletion, "/v1/messages"),
         messages(Operation::ChatCompletionStream, "/v1/messages"),
         count_tokens("/v1/messages/count_tokens"),
+        complete(Operation::TextCompletion),
+        complete(Operation::TextCompletionStream),
     ],
+    kept: kept::ANTHROPIC,
     listing: Listing::DATA,
     body: BodyRules::NONE,
     openai: OpenAiTarget::ORIGINAL,
@@ -31,6 +34,11 @@ pub(crate) const VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01"
 /// An endpoint that speaks Anthropic's messages.
 pub(crate) const fn messages(operation: Operation, path: &'static str) -> Endpoint {
     Endpoint::new(operation, path, Dialect::AnthropicMessages)
+}
+
+/// The endpoint that goes on with a text.
+const fn complete(operation: Operation) -> Endpoint {
+    Endpoint::new(operation, "/v1/complete", Dialect::AnthropicComplete)
 }
 
 /// An endpoint that counts tokens as Anthropic does.

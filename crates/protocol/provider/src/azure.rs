@@ -5,10 +5,10 @@ use dialect::{OpenAiTarget, Operation};
 
 use crate::anthropic::{self, messages};
 use crate::compatible::{
-    COMPATIBLE, OPENAI_BODY, chat, completions, embeddings, images, responses, speech,
-    transcriptions,
+    COMPATIBLE, OPENAI_BODY, chat, compact, completions, embeddings, image_edits, images, realtime,
+    responses, speech, transcriptions, videos,
 };
-use crate::{Auth, BaseUrl, BodyRules, Endpoint, Provider, Variant};
+use crate::{Auth, BaseUrl, BodyRules, Endpoint, Provider, Variant, kept};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "azure",
@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
         chat(Operation::ChatCompletionStream, "/openai/v1/chat/completions"),
         responses(Operation::Responses, "/openai/v1/responses?api-version=preview"),
         responses(Operation::ResponsesStream, "/openai/v1/responses?api-version=preview"),
+        compact("/openai/v1/responses/compact?api-version=preview"),
         completions(Operation::TextCompletion, "/openai/v1/completions"),
         completions(Operation::TextCompletionStream, "/openai/v1/completions"),
         embeddings("/openai/v1/embeddings"),
@@ -31,7 +32,16 @@ pub(crate) static PROVIDER: Provider = Provider {
         ),
         images(Operation::ImageGeneration, "/openai/v1/images/generations"),
         images(Operation::ImageGenerationStream, "/openai/v1/images/generations"),
+        image_edits(Operation::ImageEdit, "/openai/v1/images/edits"),
+        image_edits(Operation::ImageEditStream, "/openai/v1/images/edits"),
+        videos(Operation::VideoGeneration, "/openai/v1/videos"),
+        videos(Operation::VideoList, "/openai/v1/videos").by("GET"),
+        videos(Operation::VideoRetrieve, "/openai/v1/videos/{id}").by("GET"),
+        videos(Operation::VideoDelete, "/openai/v1/videos/{id}").by("DELETE"),
+        videos(Operation::VideoDownload, "/openai/v1/videos/{id}/content").by("GET"),
+        realtime("/openai/v1/realtime?model={model}"),
     ],
+    kept: kept::AZURE,
     body: OPENAI_BODY,
     openai: OpenAiTarget::ORIGINAL,
     tells_usage_when_asked: true,

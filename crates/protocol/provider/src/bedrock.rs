@@ -2,7 +2,7 @@
 
 use dialect::{Dialect, OpenAiTarget, Operation};
 
-use crate::{Auth, BaseUrl, BodyRules, Endpoint, Listing, Provider, Root, Variant};
+use crate::{Auth, BaseUrl, BodyRules, Endpoint, Listing, Provider, Root, Variant, kept};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "bedrock",
@@ -13,8 +13,12 @@ pub(crate) static PROVIDER: Provider = Provider {
         Endpoint::list("/foundation-models").below(&CATALOGUE),
         converse(Operation::ChatCompletion, "{model}/converse"),
         converse(Operation::ChatCompletionStream, "{model}/converse-stream"),
+        invoke(Operation::TextCompletion, Dialect::AnthropicComplete).with_body(&HOSTED),
+        Endpoint::new(Operation::CountTokens, "{model}/count-tokens", Dialect::BedrockCountTokens)
+            .below(&MODELS),
         Endpoint::new(Operation::Rerank, "/rerank", Dialect::BedrockRerank).below(&AGENTS),
     ],
+    kept: kept::BEDROCK,
     listing: Listing::of("modelSummaries", &["modelId"]),
     body: BodyRules::NONE,
     openai: OpenAiTarget::COMPATIBLE,
@@ -34,6 +38,25 @@ pub(crate) static PROVIDER: Provider = Provider {
             headers: &[],
             body: BodyRules::NONE,
         },
+        Variant {
+            models: &["*titan-image*", "*nova-canvas*"],
+            endpoints: &[
+                invoke(Operation::ImageGeneration, Dialect::TitanImages),
+                invoke(Operation::ImageEdit, Dialect::TitanImages),
+                invoke(Operation::ImageVariation, Dialect::TitanImages),
+            ],
+            headers: &[],
+            body: BodyRules::NONE,
+        },
+        Variant {
+            models: &["*stability.*"],
+            endpoints: &[
+                invoke(Operation::ImageGeneration, Dialect::StabilityImages),
+                invoke(Operation::ImageEdit, Dialect::StabilityImages),
+            ],
+            headers: &[],
+            body: BodyRules::NONE,
+        },
     ],
 };
 
@@ -45,6 +68,9 @@ const fn converse(operation: Operation, path: &'static str) -> Endpoint {
 const fn invoke(operation: Operation, dialect: Dialect) -> Endpoint {
     Endpoint::new(operation, "{model}/invoke", dialect).below(&MODELS)
 }
+
+/// The path says the model and whether the answer streams.
+const HOSTED: BodyRules = BodyRules { drops: &["model", "stream"], ..BodyRules::NONE };
 
 /// Model ids come behind the inference profile of the key, if it has one, as one segment.
 const MODELS: Root = Root { url: None, path: "/model/{arn_slash}" };

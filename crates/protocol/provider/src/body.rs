@@ -24,6 +24,8 @@ pub struct BodyRules {
     pub sets: &'static [(&'static str, &'static str)],
     /// Removals for some models only; the first rule that matches is the only one applied.
     pub by_model: &'static [ModelRule],
+    /// What is changed in each of `messages`.
+    pub messages: MessageRules,
 }
 
 impl BodyRules {
@@ -38,7 +40,23 @@ impl BodyRules {
         renames: &[],
         sets: &[],
         by_model: &[],
+        messages: MessageRules::NONE,
     };
+}
+
+/// The changes of the messages of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageRules {
+    /// A member that gets another name (from, to); nothing happens where `to` is already present.
+    pub rename: Option<(&'static str, &'static str)>,
+    /// How many letters and digits the ids of tool calls have. Another id becomes one that is made of it, so that a
+    /// call and its result still belong together.
+    pub tool_id_characters: Option<usize>,
+}
+
+impl MessageRules {
+    /// Messages pass unchanged.
+    pub const NONE: Self = Self { rename: None, tool_id_characters: None };
 }
 
 /// `{"<object>": {"<member>": x}}` becomes `{"<to>": x}`; the rest of the object goes. Where `to` is

@@ -2,8 +2,8 @@
 
 use dialect::Operation;
 
-use crate::compatible::{COMPATIBLE, REASONING, chat, completions};
-use crate::{BaseUrl, Endpoint, Provider};
+use crate::compatible::{AS_REASONING, BODY, COMPATIBLE, REASONING, chat, completions};
+use crate::{BaseUrl, BodyRules, Endpoint, Provider};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "cerebras",
@@ -16,6 +16,7 @@ pub(crate) static PROVIDER: Provider = Provider {
         completions(Operation::TextCompletionStream, "/v1/completions"),
     ],
     models: &["llama3.1-8b", "llama-3.3-70b", "gpt-oss-120b", "qwen-3-*", "zai-glm-*"],
+    body: BodyRules { messages: AS_REASONING, ..BODY },
     openai: REASONING,
     ..COMPATIBLE
 };

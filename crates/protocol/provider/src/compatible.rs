@@ -2,7 +2,9 @@
 
 use dialect::{Dialect, OpenAiTarget, Operation, ReasoningReplay};
 
-use crate::{Auth, BaseUrl, BodyRules, Endpoint, Flatten, Listing, Provider, Replace, When};
+use crate::{
+    Auth, BaseUrl, BodyRules, Endpoint, Flatten, Listing, MessageRules, Provider, Replace, When,
+};
 
 /// Base of the rows of OpenAI-compatible hosts.
 pub(crate) const COMPATIBLE: Provider = Provider {
@@ -11,6 +13,7 @@ pub(crate) const COMPATIBLE: Provider = Provider {
     auth: Auth::Bearer,
     headers: &[],
     endpoints: V1,
+    kept: &[],
     listing: Listing::DATA,
     body: BODY,
     openai: REASONING_CONTENT,
@@ -52,6 +55,16 @@ pub(crate) const fn responses(operation: Operation, path: &'static str) -> Endpo
     Endpoint::new(operation, path, Dialect::OpenAiResponses).with_body(&RESPONSES_BODY)
 }
 
+/// An endpoint that makes OpenAI's responses shorter, for later turns.
+pub(crate) const fn compact(path: &'static str) -> Endpoint {
+    responses(Operation::Compaction, path)
+}
+
+/// An endpoint that counts the tokens of OpenAI's responses.
+pub(crate) const fn input_tokens(path: &'static str) -> Endpoint {
+    Endpoint::new(Operation::CountTokens, path, Dialect::OpenAiInputTokens).with_body(&PLAIN_BODY)
+}
+
 /// An endpoint that speaks OpenAI's text completions.
 pub(crate) const fn completions(operation: Operation, path: &'static str) -> Endpoint {
     Endpoint::new(operation, path, Dialect::OpenAiCompletions)
@@ -67,6 +80,12 @@ pub(crate) const fn transcriptions(operation: Operation, path: &'static str) -> 
     Endpoint::new(operation, path, Dialect::OpenAiTranscription).with_body(&BodyRules::NONE)
 }
 
+/// Sessions over WebSockets at the path, and what belongs to them below it. Errors are told as those of
+/// responses.
+pub(crate) const fn realtime(path: &'static str) -> Endpoint {
+    Endpoint::new(Operation::Realtime, path, Dialect::OpenAiResponses).with_body(&BodyRules::NONE)
+}
+
 /// An endpoint that speaks OpenAI's speech.
 pub(crate) const fn speech(operation: Operation, path: &'static str) -> Endpoint {
     Endpoint::new(operation, path, Dialect::OpenAiSpeech).with_body(&BodyRules::NONE)
@@ -75,6 +94,16 @@ pub(crate) const fn speech(operation: Operation, path: &'static str) -> Endpoint
 /// An endpoint that speaks OpenAI's images.
 pub(crate) const fn images(operation: Operation, path: &'static str) -> Endpoint {
     Endpoint::new(operation, path, Dialect::OpenAiImages).with_body(&PLAIN_BODY)
+}
+
+/// An endpoint that changes pictures as OpenAI does.
+pub(crate) const fn image_edits(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint::new(operation, path, Dialect::OpenAiImageEdits).with_body(&BodyRules::NONE)
+}
+
+/// An endpoint that speaks OpenAI's videos.
+pub(crate) const fn videos(operation: Operation, path: &'static str) -> Endpoint {
+    Endpoint::new(operation, path, Dialect::OpenAiVideos).with_body(&BodyRules::NONE)
 }
 
 /// What all of OpenAI's operations refuse.
@@ -118,6 +147,12 @@ pub(crate) const REASONING_CONTENT: OpenAiTarget = OpenAiTarget {
 /// Hosts that take it back as `reasoning`.
 pub(crate) const REASONING: OpenAiTarget =
     OpenAiTarget { reasoning_replay: ReasoningReplay::Reasoning, ..OpenAiTarget::COMPATIBLE };
+
+/// What callers send back under the other of the two names is not lost there.
+pub(crate) const AS_REASONING_CONTENT: MessageRules =
+    MessageRules { rename: Some(("reasoning", "reasoning_content")), ..MessageRules::NONE };
+pub(crate) const AS_REASONING: MessageRules =
+    MessageRules { rename: Some(("reasoning_content", "reasoning")), ..MessageRules::NONE };
 
 /// Hosts that refuse it.
 pub(crate) const NO_REASONING: OpenAiTarget =

@@ -20,11 +20,12 @@ pub(crate) static PROVIDER: Provider = Provider {
     models: &["databricks-*", "system.ai.*"],
     key_optional: true,
     variants: &[Variant {
-        // Names of the catalogue are the gateway's, whatever the key says.
-        models: &["system.ai.*"],
+        // Names of the catalogue are the gateway's, unless the key says otherwise.
+        models: &["*.*"],
         endpoints: &[
-            chat(Operation::ChatCompletion, "/chat/completions").below(&GATEWAY),
-            chat(Operation::ChatCompletionStream, "/chat/completions").below(&GATEWAY),
+            chat(Operation::ChatCompletion, "/chat/completions").below(&DOTTED),
+            chat(Operation::ChatCompletionStream, "/chat/completions").below(&DOTTED),
+            embeddings("/embeddings").below(&DOTTED),
         ],
         headers: &[],
         body: BODY,
@@ -36,4 +37,4 @@ const BODY: BodyRules = BodyRules { renames: MAX_TOKENS, ..compatible::BODY };
 
 /// As `api_format` of the key says.
 const CHOSEN: Root = Root { url: None, path: "{api_path}" };
-const GATEWAY: Root = Root { url: None, path: "/ai-gateway/mlflow/v1" };
+const DOTTED: Root = Root { url: None, path: "{dotted_api_path}" };

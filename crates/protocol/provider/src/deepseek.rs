@@ -2,7 +2,7 @@
 
 use dialect::Operation;
 
-use crate::compatible::{BODY, COMPATIBLE, MAX_TOKENS, chat};
+use crate::compatible::{AS_REASONING_CONTENT, BODY, COMPATIBLE, MAX_TOKENS, chat};
 use crate::{BaseUrl, BodyRules, Endpoint, Provider};
 
 pub(crate) static PROVIDER: Provider = Provider {
@@ -13,7 +13,7 @@ pub(crate) static PROVIDER: Provider = Provider {
         chat(Operation::ChatCompletion, "/chat/completions"),
         chat(Operation::ChatCompletionStream, "/chat/completions"),
     ],
-    body: BodyRules { renames: MAX_TOKENS, ..BODY },
+    body: BodyRules { renames: MAX_TOKENS, messages: AS_REASONING_CONTENT, ..BODY },
     models: &["deepseek-*"],
     ..COMPATIBLE
 };

@@ -2,8 +2,8 @@
 
 use dialect::Operation;
 
-use crate::compatible::{COMPATIBLE, REASONING, chat, speech, transcriptions};
-use crate::{BaseUrl, Endpoint, Provider};
+use crate::compatible::{AS_REASONING, BODY, COMPATIBLE, REASONING, chat, speech, transcriptions};
+use crate::{BaseUrl, BodyRules, Endpoint, Provider};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "groq",
@@ -23,6 +23,7 @@ pub(crate) static PROVIDER: Provider = Provider {
         "moonshotai/kimi-k2-*",
         "qwen/qwen3-*",
     ],
+    body: BodyRules { messages: AS_REASONING, ..BODY },
     openai: REASONING,
     ..COMPATIBLE
 };

@@ -14,90 +14,67 @@
 
 mod body;
 mod compatible;
+mod kept;
 mod pattern;
-
-mod anthropic;
-mod azure;
-mod bedrock;
-mod bedrock_mantle;
-mod cerebras;
-mod cohere;
-mod databricks;
-mod deepseek;
-mod elevenlabs;
-mod fireworks;
-mod gemini;
-mod github_copilot;
-mod groq;
-mod huggingface;
-mod mistral;
-mod mock;
-mod nebius;
-mod ollama;
-mod openai;
-mod opencode_go;
-mod opencode_zen;
-mod openrouter;
-mod parasail;
-mod perplexity;
-mod replicate;
-mod runware;
-mod runway;
-mod sarvam;
-mod sgl;
-mod typesafe;
-mod vertex;
-mod vllm;
-mod wafer;
-mod xai;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use dialect::{Dialect, OpenAiTarget, Operation};
 
-pub use body::{BodyRules, Flatten, ModelRule, Replace, When};
+pub use body::{BodyRules, Flatten, MessageRules, ModelRule, Replace, When};
 pub use pattern::matches;
 
-/// Every provider, sorted by name.
-pub static PROVIDERS: &[&Provider] = &[
-    &anthropic::PROVIDER,
-    &azure::PROVIDER,
-    &bedrock::PROVIDER,
-    &bedrock_mantle::PROVIDER,
-    &cerebras::PROVIDER,
-    &cohere::PROVIDER,
-    &databricks::PROVIDER,
-    &deepseek::PROVIDER,
-    &elevenlabs::PROVIDER,
-    &fireworks::PROVIDER,
-    &gemini::PROVIDER,
-    &github_copilot::PROVIDER,
-    &groq::PROVIDER,
-    &huggingface::PROVIDER,
-    &mistral::PROVIDER,
-    &mock::PROVIDER,
-    &nebius::PROVIDER,
-    &ollama::PROVIDER,
-    &openai::PROVIDER,
-    &opencode_go::PROVIDER,
-    &opencode_zen::PROVIDER,
-    &openrouter::PROVIDER,
-    &parasail::PROVIDER,
-    &perplexity::PROVIDER,
-    &replicate::PROVIDER,
-    &runware::PROVIDER,
-    &runway::PROVIDER,
-    &sarvam::PROVIDER,
-    &sgl::PROVIDER,
-    &typesafe::PROVIDER,
-    &vertex::PROVIDER,
-    &vllm::PROVIDER,
-    &wafer::PROVIDER,
-    &xai::PROVIDER,
-];
+/// Each name is a file of this folder with the provider's row. The names stand here alone, so that a provider is one
+/// file and one line; `ci/test format` looks at these files by itself, because rustfmt does not find them.
+macro_rules! providers {
+    ($($name:ident,)*) => {
+        $(mod $name;)*
+
+        /// Every provider, sorted by name.
+        pub static PROVIDERS: &[&Provider] = &[$(&$name::PROVIDER),*];
+    };
+}
+
+providers! {
+    anthropic,
+    azure,
+    bedrock,
+    bedrock_mantle,
+    cerebras,
+    cohere,
+    databricks,
+    deepseek,
+    elevenlabs,
+    fireworks,
+    gemini,
+    github_copilot,
+    groq,
+    huggingface,
+    mistral,
+    mock,
+    nebius,
+    ollama,
+    openai,
+    opencode_go,
+    opencode_zen,
+    openrouter,
+    parasail,
+    perplexity,
+    replicate,
+    runware,
+    runway,
+    sarvam,
+    sgl,
+    typesafe,
+    vertex,
+    vllm,
+    wafer,
+    xai,
+}
 
 /// What `custom_provider_config.base_provider_type` may name, sorted.
 pub const CUSTOM_BASES: &[&str] =
@@ -130,6 +107,8 @@ pub struct Provider {
     pub headers: &'static [(&'static str, &'static str)],
     /// What it can be asked for. An operation that is not listed does not exist here.
     pub endpoints: &'static [Endpoint],
+    /// What it can be asked for without naming a model: things it keeps, and what goes to it as it is.
+    pub kept: &'static [Endpoint],
     /// How its list of models is written.
     pub listing: Listing,
     /// What is changed in request bodies before they are sent.
@@ -163,7 +142,8 @@ pub struct Variant {
 impl Provider {
     /// The endpoint for an operation, or none when the provider does not have it.
     pub fn endpoint(&self, operation: Operation) -> Option<&'static Endpoint> {
-        self.endpoints.iter().find(|endpoint| endpoint.operation == operation)
+        let all = self.endpoints.iter().chain(self.kept);
+        all.into_iter().find(|endpoint| endpoint.operation == operation)
     }
 
     /// Whether it is called without any key.
@@ -208,6 +188,8 @@ pub enum Auth {
     OptionalBearer,
     /// A header of this name (lower case) with the key as its value.
     Header(&'static str),
+    /// `Authorization: Bearer <key>`, and a header of this name (lower case) with the key as its value.
+    BearerAndHeader(&'static str),
     /// Nothing is sent.
     None,
 }
@@ -217,8 +199,11 @@ pub enum Auth {
 pub struct Endpoint {
     /// What.
     pub operation: Operation,
+    /// Method of the request.
+    pub method: &'static str,
     /// Path below the root, with leading slash and perhaps a query. `{model}` stands for the model
-    /// id, percent-encoded.
+    /// id, percent-encoded. In requests for what a provider keeps other names stand for what the
+    /// caller's path says, `{+name}` with its slashes.
     pub path: &'static str,
     /// The wire format of request and reply; none where there is no body to translate.
     pub dialect: Option<Dialect>,
@@ -226,18 +211,63 @@ pub struct Endpoint {
     pub root: &'static Root,
     /// What is changed in request bodies, where that is not what the provider wants of chats.
     pub body: Option<&'static BodyRules>,
+    /// Headers of its requests besides those of the provider, names in lower case.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// What of a model's name the provider is told.
+    pub model_name: ModelName,
+    /// Set where the reply may be the description of a job that is not done yet.
+    pub task: Option<&'static Task>,
 }
 
 impl Endpoint {
     /// An operation with a body, directly below the base URL.
     pub const fn new(operation: Operation, path: &'static str, dialect: Dialect) -> Self {
-        Self { operation, path, dialect: Some(dialect), root: &Root::PLAIN, body: None }
+        Self {
+            operation,
+            method: "POST",
+            path,
+            dialect: Some(dialect),
+            root: &Root::PLAIN,
+            body: None,
+            headers: &[],
+            model_name: ModelName::Whole,
+            task: None,
+        }
+    }
+
+    /// The same by another method.
+    pub const fn by(self, method: &'static str) -> Self {
+        Self { method, ..self }
+    }
+
+    /// The same with headers of its own.
+    pub const fn with_headers(self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        Self { headers, ..self }
     }
 
     /// The list of models.
     pub const fn list(path: &'static str) -> Self {
-        let operation = Operation::ListModels;
-        Self { operation, path, dialect: None, root: &Root::PLAIN, body: None }
+        Self {
+            operation: Operation::ListModels,
+            method: "GET",
+            path,
+            dialect: None,
+            root: &Root::PLAIN,
+            body: None,
+            headers: &[],
+            model_name: ModelName::Whole,
+            task: None,
+        }
+    }
+
+    /// The same where models are named in another way.
+    pub const fn naming(self, model_name: ModelName) -> Self {
+        Self { model_name, ..self }
+    }
+
+    /// The same where the reply may be a job.
+    pub const fn followed(self, task: &'static Task) -> Self {
+        Self { task: Some(task), ..self }
     }
 
     /// The same with other rules for bodies.
@@ -249,6 +279,40 @@ impl Endpoint {
     pub const fn below(self, root: &'static Root) -> Self {
         Self { root, ..self }
     }
+}
+
+/// What of a model's name a provider is told, where names begin with a host's: `host/owner/model`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelName {
+    /// All of it.
+    #[default]
+    Whole,
+    /// `owner/model`.
+    WithoutHost,
+    /// `owner/model:host`.
+    HostBehind,
+}
+
+impl ModelName {
+    /// The name on the wire.
+    pub fn of(self, model: &str) -> Cow<'_, str> {
+        match (self, model.split_once('/')) {
+            (Self::Whole, _) | (_, None) => Cow::Borrowed(model),
+            (Self::WithoutHost, Some((_, rest))) => Cow::Borrowed(rest),
+            (Self::HostBehind, Some((host, rest))) => Cow::Owned(format!("{rest}:{host}")),
+        }
+    }
+}
+
+/// Where more is to be had about a job that a reply describes. `{model}` stands for the job's id.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Path of its description.
+    pub path: &'static str,
+    /// Path at which it is called off.
+    pub cancel_path: &'static str,
+    /// Servers, beside the provider's own, that the description may name as those of its stream.
+    pub stream_hosts: &'static [&'static str],
 }
 
 /// What stands in front of an endpoint's path. Names in braces stand for something of the key.

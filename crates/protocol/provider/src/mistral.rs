@@ -2,10 +2,8 @@
 
 use dialect::{Dialect, OpenAiTarget, Operation};
 
-use crate::compatible::{
-    self, COMPATIBLE, MAX_TOKENS, MINIMAL_EFFORT, chat, embeddings, transcriptions,
-};
-use crate::{BaseUrl, BodyRules, Endpoint, Provider, Replace, When};
+use crate::compatible::{self, COMPATIBLE, MAX_TOKENS, MINIMAL_EFFORT, chat, embeddings};
+use crate::{BaseUrl, BodyRules, Endpoint, MessageRules, Provider, Replace, When};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "mistral",
@@ -15,8 +13,8 @@ pub(crate) static PROVIDER: Provider = Provider {
         chat(Operation::ChatCompletion, "/v1/chat/completions"),
         chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
         embeddings("/v1/embeddings").with_body(&EMBEDDING_BODY),
-        transcriptions(Operation::Transcription, "/v1/audio/transcriptions"),
-        transcriptions(Operation::TranscriptionStream, "/v1/audio/transcriptions"),
+        transcriptions(Operation::Transcription),
+        transcriptions(Operation::TranscriptionStream),
         Endpoint::new(Operation::Ocr, "/v1/ocr", Dialect::MistralOcr).with_body(&BodyRules::NONE),
     ],
     body: BODY,
@@ -34,6 +32,11 @@ pub(crate) static PROVIDER: Provider = Provider {
     openai: OpenAiTarget::MISTRAL,
     ..COMPATIBLE
 };
+
+const fn transcriptions(operation: Operation) -> Endpoint {
+    Endpoint::new(operation, "/v1/audio/transcriptions", Dialect::MistralTranscription)
+        .with_body(&BodyRules::NONE)
+}
 
 const EMBEDDING_BODY: BodyRules =
     BodyRules { renames: &[("dimensions", "output_dimension")], ..BodyRules::NONE };
@@ -57,5 +60,9 @@ pub(crate) const BODY: BodyRules = BodyRules {
         Replace { member: "tool_choice", when: When::Text("required"), to: "any" },
         Replace { member: "tool_choice", when: When::Object, to: "any" },
     ],
+    messages: MessageRules { tool_id_characters: Some(TOOL_ID_CHARACTERS), ..MessageRules::NONE },
     ..compatible::BODY
 };
+
+/// It refuses ids of tool calls of any other length.
+const TOOL_ID_CHARACTERS: usize = 9;

@@ -1,6 +1,6 @@
 //! Properties that every row must have.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::*;
 
@@ -8,14 +8,23 @@ use super::*;
 fn names_are_unique_sorted_and_fit_for_a_model_prefix() {
     let served: Vec<_> = PROVIDERS.iter().map(|row| row.name).collect();
     assert!(served.is_sorted_by(|a, b| a < b), "{served:?}");
-    // All but the built-in mock are the product's published names.
-    assert_eq!(served.len(), 34);
     assert!(CUSTOM_BASES.is_sorted_by(|a, b| a < b));
     for name in &served {
         let fits = |byte: u8| byte.is_ascii_lowercase() || b"-_".contains(&byte);
         assert!(!name.is_empty() && name.bytes().all(fits), "{name}");
     }
     assert!(CUSTOM_BASES.iter().all(|name| is_standard(name)));
+}
+
+/// What a provider is asked for and how it refuses is on file, and shown on the running gateway by the black-box suite.
+#[test]
+fn every_row_has_its_fixture_folder() {
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let found: BTreeSet<String> = names.collect();
+    let served = PROVIDERS.iter().filter(|row| row.base_url != BaseUrl::Internal);
+    let wanted: BTreeSet<String> = served.map(|row| row.name.to_owned()).collect();
+    assert_eq!(found, wanted);
 }
 
 #[test]
@@ -44,7 +53,7 @@ fn addresses_and_paths_join_with_exactly_one_slash() {
 fn an_operation_is_listed_once_and_has_a_dialect_unless_it_has_no_body() {
     for row in PROVIDERS {
         let mut seen = HashSet::new();
-        for endpoint in row.endpoints {
+        for endpoint in row.endpoints.iter().chain(row.kept) {
             assert!(seen.insert(endpoint.operation), "{row:?} {endpoint:?}");
             assert_eq!(endpoint.dialect.is_none(), endpoint.operation == Operation::ListModels);
         }
@@ -73,14 +82,14 @@ fn surfaces(row: &'static Provider) -> impl Iterator<Item = &'static [Endpoint]>
 }
 
 fn all_endpoints(row: &'static Provider) -> impl Iterator<Item = &'static Endpoint> {
-    surfaces(row).flatten()
+    surfaces(row).flatten().chain(row.kept)
 }
 
 #[test]
 fn header_names_are_in_lower_case() {
     for row in PROVIDERS {
         let auth = match row.auth {
-            Auth::Header(name) => Some(name),
+            Auth::Header(name) | Auth::BearerAndHeader(name) => Some(name),
             Auth::Bearer | Auth::OptionalBearer | Auth::None => None,
         };
         for name in row.headers.iter().map(|(name, _)| *name).chain(auth) {
@@ -159,6 +168,7 @@ fn authentication(auth: Auth) -> String {
         Auth::Bearer => "`authorization: Bearer`".to_owned(),
         Auth::OptionalBearer => "`authorization: Bearer`, if a key has a value".to_owned(),
         Auth::Header(name) => format!("`{name}`"),
+        Auth::BearerAndHeader(name) => format!("`authorization: Bearer`, and `{name}`"),
         Auth::None => "none".to_owned(),
     }
 }

@@ -3,10 +3,10 @@
 
 use dialect::{Dialect, Operation};
 
-use crate::anthropic::messages;
+use crate::anthropic::{count_tokens, messages};
 use crate::compatible::{COMPATIBLE, chat};
 use crate::gemini::generate;
-use crate::{Auth, BaseUrl, BodyRules, Endpoint, Listing, Provider, Root, Variant};
+use crate::{Auth, BaseUrl, BodyRules, Endpoint, Listing, Provider, Root, Variant, kept};
 
 pub(crate) static PROVIDER: Provider = Provider {
     name: "vertex",
@@ -18,12 +18,27 @@ pub(crate) static PROVIDER: Provider = Provider {
         chat(Operation::ChatCompletionStream, "/endpoints/openapi/chat/completions")
             .below(&PROJECT),
     ],
+    kept: kept::VERTEX,
     listing: Listing { member: Some("publisherModels"), id: &["name"], prefix: "/models/" },
     key_optional: true,
     variants: &[
         Variant {
             models: &["imagen-*"],
-            endpoints: &[predict(Operation::ImageGeneration, Dialect::GeminiImagen)],
+            endpoints: &[
+                predict(Operation::ImageGeneration, Dialect::GeminiImagen),
+                predict(Operation::ImageEdit, Dialect::ImagenEdits),
+            ],
+            headers: &[],
+            body: BodyRules::NONE,
+        },
+        Variant {
+            models: &["veo-*"],
+            endpoints: &[Endpoint::new(
+                Operation::VideoGeneration,
+                "/publishers/google/models/{model}:predictLongRunning",
+                Dialect::GeminiVideos,
+            )
+            .below(&PROJECT)],
             headers: &[],
             body: BodyRules::NONE,
         },
@@ -44,6 +59,14 @@ pub(crate) static PROVIDER: Provider = Provider {
                 generate(
                     Operation::ChatCompletionStream,
                     "/publishers/google/models/{model}:streamGenerateContent?alt=sse",
+                )
+                .below(&PROJECT),
+                draw(Operation::ImageGeneration),
+                draw(Operation::ImageEdit),
+                Endpoint::new(
+                    Operation::CountTokens,
+                    "/publishers/google/models/{model}:countTokens",
+                    Dialect::VertexCountTokens,
                 )
                 .below(&PROJECT),
             ],
@@ -89,6 +112,10 @@ pub(crate) static PROVIDER: Provider = Provider {
                     "/publishers/anthropic/models/{model}:streamRawPredict",
                 )
                 .below(&PROJECT),
+                // What is counted is said in the body: the path is the same for all models.
+                count_tokens("/publishers/anthropic/models/count-tokens:rawPredict")
+                    .with_body(&BodyRules::NONE)
+                    .below(&PROJECT),
             ],
             headers: &[],
             // The path names the model, and the body the version.
@@ -119,6 +146,12 @@ pub(crate) static PROVIDER: Provider = Provider {
 /// Models that answer in one piece.
 const fn predict(operation: Operation, dialect: Dialect) -> Endpoint {
     Endpoint::new(operation, "/publishers/google/models/{model}:predict", dialect).below(&PROJECT)
+}
+
+/// Models that draw as they talk.
+const fn draw(operation: Operation) -> Endpoint {
+    let path = "/publishers/google/models/{model}:generateContent";
+    Endpoint::new(operation, path, Dialect::GeminiImages).below(&PROJECT)
 }
 
 const PROJECT: Root = Root { url: None, path: "/v1/projects/{project}/locations/{region}" };

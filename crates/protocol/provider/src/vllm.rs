@@ -17,7 +17,12 @@ pub(crate) static PROVIDER: Provider = Provider {
         Endpoint::new(Operation::Rerank, "/v1/rerank", Dialect::JinaRerank)
             .with_body(&BodyRules::NONE),
         transcriptions(Operation::Transcription, "/v1/audio/transcriptions"),
-        transcriptions(Operation::TranscriptionStream, "/v1/audio/transcriptions"),
+        Endpoint::new(
+            Operation::TranscriptionStream,
+            "/v1/audio/transcriptions",
+            Dialect::VllmTranscription,
+        )
+        .with_body(&BodyRules::NONE),
     ],
     ..SELF_HOSTED
 };

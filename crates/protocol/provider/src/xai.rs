@@ -2,7 +2,7 @@
 
 use dialect::{Dialect, Operation};
 
-use crate::compatible::{BODY, COMPATIBLE, PLAIN_BODY, chat, completions, responses};
+use crate::compatible::{BODY, COMPATIBLE, PLAIN_BODY, chat, compact, completions, responses};
 use crate::{BaseUrl, BodyRules, Endpoint, ModelRule, Provider};
 
 pub(crate) static PROVIDER: Provider = Provider {
@@ -14,10 +14,12 @@ pub(crate) static PROVIDER: Provider = Provider {
         chat(Operation::ChatCompletionStream, "/v1/chat/completions"),
         responses(Operation::Responses, "/v1/responses"),
         responses(Operation::ResponsesStream, "/v1/responses"),
+        compact("/v1/responses/compact"),
         completions(Operation::TextCompletion, "/v1/completions"),
         completions(Operation::TextCompletionStream, "/v1/completions"),
         Endpoint::new(Operation::ImageGeneration, "/v1/images/generations", Dialect::XaiImages)
             .with_body(&PLAIN_BODY),
+        Endpoint::new(Operation::ImageEdit, "/v1/images/edits", Dialect::XaiImageEdits),
     ],
     body: BodyRules {
         by_model: &[

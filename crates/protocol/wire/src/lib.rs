@@ -22,6 +22,7 @@
 
 mod body;
 mod event_stream;
+mod form;
 mod head;
 mod sse;
 
@@ -33,6 +34,10 @@ pub use event_stream::{
     EVENT_STREAM_HEADER_BYTES_MAX, EVENT_STREAM_HEADERS_MAX, EVENT_STREAM_MESSAGE_BYTES_MAX,
     EventStreamError, EventStreamMessage, EventStreamReader, write_event_message,
     write_exception_message,
+};
+pub use form::{
+    FORM_BOUNDARY_BYTES_MAX, FORM_PART_HEAD_BYTES_MAX, FORM_PARTS_MAX, FormError, FormFault,
+    FormPart, FormReader, FormWriter, form_boundary,
 };
 pub use head::{
     BodyLength, HEAD_BYTES_MAX, HEADERS_CAPACITY, HEADERS_MAX, HeadError, HeadErrorKind,

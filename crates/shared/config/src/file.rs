@@ -6,6 +6,7 @@ use crate::member::{ANY_LIST, ANY_OBJECT, Fallback, Member, Object, Shape, Unkno
 use crate::provider;
 use crate::server;
 use crate::virtual_key;
+use crate::websocket;
 
 /// The top level of `config.json`.
 pub(crate) const ROOT: Object = Object::closed("Configuration of the gateway.", SECTIONS);
@@ -50,8 +51,7 @@ const SECTIONS: &[Member] = &[
         .later("skills are not served yet"),
     member("plugins", Shape::List(&ANY_OBJECT), "Plugins, in order.")
         .later("plugins are not run yet"),
-    member("websocket", ANY_OBJECT, "Limits of WebSocket connections.")
-        .later("WebSockets are not served yet"),
+    member("websocket", Shape::Object(&websocket::WEBSOCKET), "Limits of WebSocket connections."),
     member("large_payload_optimization", ANY_OBJECT, "Streaming of large bodies.")
         .later("bodies above `server.body_buffer_bytes_max` are streamed instead"),
     member("feature_flags", ANY_OBJECT, "Features under trial.")

@@ -95,8 +95,7 @@ const OWN: &[Member] = &[
     )
     .required(),
     member("enabled", Shape::Boolean, "Whether it is used at all.").or(Fallback::Boolean(true)),
-    switch("use_for_batch_api", "Whether batch and file operations may use it.")
-        .later("batch and file operations are not served yet"),
+    switch("use_for_batch_api", "Whether batch and file operations may use it."),
     member("description", Shape::Text, "For its owner."),
     member(
         "aliases",
@@ -114,9 +113,8 @@ const ALIAS: Object = Object::closed(
     "What an alias stands for.",
     &[
         member("model_id", Shape::Text, "The provider's name of the model.").required(),
-        member("model_name", Shape::Text, "Canonical name of the model.").later(CATALOGUE_LATER),
-        member("model_family", Shape::Choice(FAMILIES), "Family of the model.")
-            .later(CATALOGUE_LATER),
+        member("model_name", Shape::Text, "Canonical name of the model."),
+        member("model_family", Shape::Choice(FAMILIES), "Family of the model."),
         member("description", Shape::Text, "For its owner."),
         member("region", Shape::Text, "Region, of cloud providers."),
         member("api_version", Shape::Text, "Of Azure.")
@@ -127,12 +125,9 @@ const ALIAS: Object = Object::closed(
         member("project_id", Shape::Reference, "Of Vertex and Bedrock."),
         member("project_number", Shape::Reference, "Of Vertex."),
         member("inference_profile_arn", Shape::Reference, "Of Bedrock."),
-        member("use_deployments_endpoint", Shape::Boolean, "Of Replicate.")
-            .later("predictions are not served yet"),
+        member("use_deployments_endpoint", Shape::Boolean, "Of Replicate."),
     ],
 );
-
-const CATALOGUE_LATER: &str = "there is no catalogue of models yet";
 
 const FAMILIES: &[&str] = &[
     "anthropic",
@@ -287,6 +282,9 @@ fn read_place(view: &View<'_>, context: &mut Context<'_>) -> Place {
         project: view.reference("project_id", context),
         project_number: view.reference("project_number", context),
         arn: view.reference("inference_profile_arn", context),
+        api_path: view
+            .has("use_deployments_endpoint")
+            .then(|| key_block::replicate_path(view.boolean("use_deployments_endpoint"))),
         ..Place::default()
     };
     for (name, value) in [("region", &place.region), ("project_id", &place.project)] {

@@ -118,7 +118,7 @@ const BEDROCK_MEMBERS: [Member; 11] = crate::member::joined(&[
     &[
         member("arn", Shape::Reference, "ARN in front of model ids, of inference profiles."),
         member("batch_s3_config", Shape::Object(&BUCKETS), "Where batches are kept.")
-            .later("batch and file operations are not served yet"),
+            .later("uploads name their bucket themselves"),
     ],
 ]);
 const BUCKETS: Object =
@@ -155,8 +155,7 @@ const GITHUB_COPILOT: Object = Object::closed(
 
 const REPLICATE: Object = Object::closed(
     "How models of this key are run.",
-    &[switch("use_deployments_endpoint", "Models are deployments.")
-        .later("predictions are not served yet")],
+    &[switch("use_deployments_endpoint", "Models are deployments."), DEPLOYMENTS],
 );
 
 /// Where aliases stood in version 1.4.
@@ -193,6 +192,7 @@ pub(crate) fn read(
         "bedrock" => Reader { object: &BEDROCK, read: read_bedrock },
         "bedrock_mantle" => Reader { object: &BEDROCK_MANTLE, read: read_bedrock_mantle },
         "databricks" => Reader { object: &DATABRICKS, read: read_databricks },
+        "replicate" => Reader { object: &REPLICATE, read: read_replicate },
         "github-copilot" => Reader { object: &GITHUB_COPILOT, read: read_github_copilot },
         _ => return Block::default(),
     };
@@ -382,12 +382,27 @@ fn read_databricks(view: &View<'_>, has_value: bool, context: &mut Context<'_>) 
         let why = "the key has neither a `value` nor a service principal and cannot be used";
         context.warn(view.here(), why);
     }
-    let api_path = match view.text("api_format") {
-        Some("ai_gateway") => "/ai-gateway/mlflow/v1",
-        _ => "/serving-endpoints",
+    const SERVING: &str = "/serving-endpoints";
+    const GATEWAY: &str = "/ai-gateway/mlflow/v1";
+    // Unless the key says it, the name of a model does: those of the catalogue have dots.
+    let (plain, dotted) = match view.text("api_format") {
+        Some("ai_gateway") => (GATEWAY, GATEWAY),
+        Some("model_serving") => (SERVING, SERVING),
+        _ => (SERVING, GATEWAY),
     };
-    let place = Place { api_path: Some(api_path), ..Place::default() };
+    let place = Place { api_path: Some(plain), dotted_api_path: Some(dotted), ..Place::default() };
     Block { url, place, login, ..Block::default() }
+}
+
+fn read_replicate(view: &View<'_>, _: bool, _: &mut Context<'_>) -> Block {
+    let are_deployments = view.boolean("use_deployments_endpoint");
+    let place = Place { api_path: Some(replicate_path(are_deployments)), ..Place::default() };
+    Block { place, deployments: read_deployments(view), ..Block::default() }
+}
+
+/// Where predictions of named models are asked for: of deployments, or of models that are public.
+pub(crate) fn replicate_path(are_deployments: bool) -> &'static str {
+    if are_deployments { "/v1/deployments" } else { "/v1/models" }
 }
 
 fn read_github_copilot(view: &View<'_>, has_value: bool, context: &mut Context<'_>) -> Block {

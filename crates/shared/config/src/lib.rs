@@ -42,6 +42,7 @@ mod shape;
 mod url;
 mod view;
 mod virtual_key;
+mod websocket;
 
 pub use administrator::Administrator;
 pub use client::{Client, Compat, CredentialConflict, HeaderFilter, RequiredHeader, RequiredValue};
@@ -63,6 +64,7 @@ pub use secret::Secret;
 pub use server::{Driver, Pem, Server, ServerTls};
 pub use url::{Scheme, Url};
 pub use virtual_key::VirtualKey;
+pub use websocket::WebSocket;
 
 use file::{GOVERNANCE, ROOT};
 use json::Node;
@@ -76,6 +78,8 @@ pub struct Config {
     pub client: Client,
     /// Listening, workers, limits and TLS.
     pub server: Server,
+    /// Limits of WebSocket connections.
+    pub websocket: WebSocket,
     /// Providers that are served, in the order of the file.
     pub providers: Vec<ProviderConfig>,
     /// Keys that callers show.
@@ -150,6 +154,7 @@ pub fn without_file_over(
         profile: from_profile,
         client: client::read(&view.object("client", &client::CLIENT), &mut context),
         server: server::read(&view.object("server", &server::SERVER), &mut context),
+        websocket: websocket::read(&view),
         virtual_keys: Vec::new(),
         administrator: None,
         inactive: Vec::new(),
@@ -161,6 +166,7 @@ fn read(root: &View<'_>, context: &mut Context<'_>) -> Config {
     let config = Config {
         client: client::read(&root.object("client", &client::CLIENT), context),
         server: server::read(&root.object("server", &server::SERVER), context),
+        websocket: websocket::read(root),
         providers: provider::read(root, context),
         virtual_keys: virtual_key::read(&root.object("governance", &GOVERNANCE), context),
         administrator: administrator::read(root, context),

@@ -81,8 +81,7 @@ const MEMBERS: &[Member] = &[
         "beta_header_overrides",
         Shape::Map(&Shape::Boolean),
         "Beta features (prefixes) that are forwarded or not.",
-    )
-    .later("beta features are forwarded as callers send them"),
+    ),
     switch("enforce_http2", "Use HTTP/2 only.").later("providers are called by HTTP/1.1 so far"),
     member("stream_throughput_guard", ANY_OBJECT, "Gives up streams that are too slow.")
         .later("the speed of streams is not measured yet"),

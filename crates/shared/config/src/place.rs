@@ -14,6 +14,8 @@ pub struct Place {
     pub arn: Option<String>,
     /// Path of the API that was chosen of several.
     pub api_path: Option<&'static str>,
+    /// The same for models whose names have a dot.
+    pub dotted_api_path: Option<&'static str>,
     /// Domain of a GitHub Enterprise.
     pub domain: Option<String>,
 }
@@ -28,6 +30,7 @@ impl Place {
             project_number: first(&self.project_number, &other.project_number),
             arn: first(&self.arn, &other.arn),
             api_path: self.api_path.or(other.api_path),
+            dotted_api_path: self.dotted_api_path.or(other.dotted_api_path),
             domain: first(&self.domain, &other.domain),
         }
     }
@@ -56,6 +59,7 @@ impl Place {
                     }
                 }
                 "api_path" => filled.push_str(self.api_path?),
+                "dotted_api_path" => filled.push_str(self.dotted_api_path?),
                 "copilot_host" => filled.push_str(&copilot_host(self.domain.as_deref())),
                 other => {
                     filled.push('{');

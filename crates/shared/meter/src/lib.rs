@@ -2,5 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod gate;
+mod seats;
 
 pub use gate::{Full, Gate, Permit, WhenFull};
+pub use seats::{NoSeat, Seat, Seats};

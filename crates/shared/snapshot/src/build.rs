@@ -18,6 +18,7 @@ use provider::{Auth, BaseUrl, BodyRules};
 
 use crate::kept::Kept;
 use crate::keys::{KeyEndpoint, ModelFilter};
+use crate::likeness;
 use crate::models::Models;
 use crate::roots::Roots;
 use crate::sign::{NoSigners, WithLines};
@@ -25,7 +26,7 @@ use crate::virtual_keys::{Value, VirtualKeys};
 use crate::{
     Address, Client, Cors, Endpoint, HeaderFilter, HeaderLine, Key, KeyAuth, KeyHeader, KeyLabel,
     KeyTable, ModelList as List, Path, ProxyHop, ProxyKind, Resolved, Retry, Service, Services,
-    Signers, Snapshot, Tls, Upstream, Variant, VirtualKey,
+    Signers, Snapshot, Task, Tls, Upstream, Variant, VirtualKey,
 };
 
 /// Time for connect, proxy and TLS handshakes together. A SYN lost twice is still answered in it.
@@ -43,9 +44,18 @@ const CONTROL_CONNECTIONS_MAX: usize = 4096;
 /// Path in front of the built-in provider's operations on the control plane's socket.
 const INTERNAL_BASE_PATH: &str = "/mock";
 
+/// Providers whose models may be named with a region in front.
+const REGIONAL: &[&str] = &["bedrock", "bedrock_mantle"];
+
 /// Headers that authenticate: `extra_headers` never sets them.
-const AUTH_HEADERS: &[&str] =
-    &["authorization", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key"];
+const AUTH_HEADERS: &[&str] = &[
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "xi-api-key",
+    "api-subscription-key",
+];
 
 /// Builds snapshots, one after the other.
 #[derive(Debug)]
@@ -123,6 +133,7 @@ impl Builder {
         let roots = Roots::new(row);
         let own = Surface {
             endpoints: row.endpoints,
+            kept: row.kept,
             headers: Arc::clone(&headers),
             body: &row.body,
             roots: &roots,
@@ -131,7 +142,8 @@ impl Builder {
         let variants = row.variants.iter().map(|variant| {
             let headers = header_lines(provider, variant.headers).into();
             let endpoints = variant.endpoints;
-            let surface = Surface { endpoints, headers, body: &variant.body, roots: &roots };
+            let body = &variant.body;
+            let surface = Surface { endpoints, kept: &[], headers, body, roots: &roots };
             Variant { models: variant.models, services: self.services(provider, &surface) }
         });
         let variants = variants.collect();
@@ -147,11 +159,13 @@ impl Builder {
             keys: KeyTable::new(keys),
             is_keyless: provider.is_keyless(),
             direct_key: key_header,
+            takes_region: REGIONAL.contains(&row.name),
             headers,
             openai: row.openai,
             // What a custom provider does unasked is not known.
             tells_usage_when_asked: row.tells_usage_when_asked && provider.custom.is_none(),
             disable_store: provider.disable_store,
+            beta_overrides: beta_overrides(provider),
             models: row.models,
             retry: Retry {
                 max: provider.network.max_retries,
@@ -203,12 +217,24 @@ impl Builder {
         let (endpoint, path) = self.path(provider, row);
         Some(Service {
             dialect,
+            method: row.method,
             path,
             endpoint,
-            headers: Arc::clone(&surface.headers),
+            headers: with_headers(&surface.headers, row.headers),
             body: row.body.unwrap_or(surface.body),
             root: surface.roots.position(row.root),
+            model_name: row.model_name,
+            task: row.task.map(|task| Arc::new(self.task(provider, task))),
         })
+    }
+
+    fn task(&mut self, provider: &ProviderConfig, row: &provider::Task) -> Task {
+        let hosts = row.stream_hosts.iter().filter_map(|url| Url::parse(url).ok());
+        Task {
+            path: Path::new(row.path),
+            cancel_path: Path::new(row.cancel_path),
+            stream_hosts: hosts.map(|url| self.endpoint(provider, &url)).collect(),
+        }
     }
 
     fn list(&mut self, provider: &ProviderConfig, roots: &Roots) -> Option<List> {
@@ -247,7 +273,7 @@ impl Builder {
         key: &config::Key,
         roots: &Roots,
     ) -> Vec<(Key, ModelFilter)> {
-        let own = Site { place: key.place.clone(), url: key.url.clone() };
+        let own = Site { place: key.place.clone(), url: key.url.clone(), is_alias: false };
         let mut filter = filter(key);
         let mut keys = Vec::new();
         for (name, alias) in key.aliases.iter().filter(|(_, alias)| is_elsewhere(alias)) {
@@ -255,6 +281,7 @@ impl Builder {
             let site = Site {
                 place: alias.place.or(&own.place),
                 url: alias.url.clone().or_else(|| own.url.clone()),
+                is_alias: true,
             };
             if let Some(elsewhere) = filter.split_off(&name) {
                 keys.push((self.key(provider, key, &site, roots), elsewhere));
@@ -274,12 +301,20 @@ impl Builder {
         let aliases = key.aliases.iter().map(|(name, alias)| {
             (name.to_ascii_lowercase().into(), Arc::from(alias.model_id.as_str()))
         });
+        let likenesses = key.aliases.iter().filter_map(|(name, alias)| {
+            let likeness = likeness::of(provider.row, name, alias)?;
+            Some((name.to_ascii_lowercase().into(), likeness))
+        });
         Key {
             label: Arc::new(KeyLabel { id: key.id.clone(), name: key.name.clone() }),
             auth: self.auth(key, key_header(provider.row.auth), site),
+            region: site.place.region.as_deref().map(Into::into),
             weight: (key.weight * 100.0) as u32,
+            serves_batches: key.use_for_batch_api,
+            is_elsewhere: site.is_alias,
             aliases: aliases.collect(),
-            endpoints: self.key_endpoints(provider, site, roots),
+            likenesses: likenesses.collect(),
+            endpoints: self.key_endpoints(provider, key, site, roots),
         }
     }
 
@@ -302,6 +337,7 @@ impl Builder {
     fn key_endpoints(
         &mut self,
         provider: &ProviderConfig,
+        key: &config::Key,
         site: &Site,
         roots: &Roots,
     ) -> Vec<Option<KeyEndpoint>> {
@@ -310,11 +346,25 @@ impl Builder {
         }
         let given = site.url.as_ref().or(provider.network.base_url.as_ref());
         let urls = roots.urls(provider.row, given, &site.place);
-        let mut endpoint = |url: Url| KeyEndpoint {
+        let mut endpoint = |url: Url, service| KeyEndpoint {
             endpoint: self.endpoint(provider, &url),
             base_path: url.path.as_str().into(),
+            auth: self.auth_of_service(key, site, service),
         };
-        urls.map(|url| url.map(&mut endpoint)).collect()
+        let urls = urls.zip(roots.aws_services());
+        urls.map(|(url, service)| url.map(|url| endpoint(url, service))).collect()
+    }
+
+    /// AWS signs for a service: one beside the provider's own has a signer of its own.
+    fn auth_of_service(
+        &self,
+        key: &config::Key,
+        site: &Site,
+        service: Option<&'static str>,
+    ) -> Option<KeyAuth> {
+        let (Some(Login::Aws(login)), Some(service)) = (&key.login, service) else { return None };
+        let login = Login::Aws(config::AwsLogin { service, ..login.clone() });
+        Some(KeyAuth::Signer(self.signers.signer(&login_at(&login, &site.place))))
     }
 
     fn endpoint(&mut self, provider: &ProviderConfig, url: &Url) -> Arc<Endpoint> {
@@ -416,6 +466,7 @@ fn client(config: &Config) -> Client {
         send_timeout: server.send_idle_timeout,
         keep_alive_timeout: server.keep_alive_timeout,
         body_buffer_bytes_max: server.body_buffer_bytes_max,
+        websocket: config.websocket,
     }
 }
 
@@ -428,6 +479,7 @@ fn may_be_asked(provider: &ProviderConfig, operation: Operation) -> bool {
 /// One way of asking a provider: its own, or that of some of its models.
 struct Surface<'r> {
     endpoints: &'static [provider::Endpoint],
+    kept: &'static [provider::Endpoint],
     headers: Arc<[HeaderLine]>,
     body: &'static BodyRules,
     roots: &'r Roots,
@@ -436,7 +488,8 @@ struct Surface<'r> {
 impl Surface<'_> {
     /// The endpoint for an operation. What is only another form of a chat goes out as one.
     fn endpoint(&self, operation: Operation) -> Option<&'static provider::Endpoint> {
-        let find = |wanted| self.endpoints.iter().find(|it| it.operation == wanted);
+        let all = || self.endpoints.iter().chain(self.kept);
+        let find = |wanted| all().find(|it| it.operation == wanted);
         find(operation).or_else(|| {
             let (_, stand_in) = STAND_INS.iter().find(|(wanted, _)| *wanted == operation)?;
             find(*stand_in)
@@ -445,7 +498,8 @@ impl Surface<'_> {
 }
 
 /// Operations that another does as well, by translation, where a provider has none of its own.
-const STAND_INS: [(Operation, Operation); 2] = [
+const STAND_INS: [(Operation, Operation); 3] = [
+    (Operation::Decisions, Operation::ChatCompletion),
     (Operation::Responses, Operation::ChatCompletion),
     (Operation::ResponsesStream, Operation::ChatCompletionStream),
 ];
@@ -454,6 +508,8 @@ const STAND_INS: [(Operation, Operation); 2] = [
 struct Site {
     place: Place,
     url: Option<Url>,
+    /// It is that of an alias.
+    is_alias: bool,
 }
 
 fn is_elsewhere(alias: &Alias) -> bool {
@@ -498,6 +554,7 @@ fn key_header(auth: Auth) -> Option<KeyHeader> {
     match auth {
         Auth::Bearer | Auth::OptionalBearer => Some(KeyHeader::Bearer),
         Auth::Header(name) => Some(KeyHeader::Named(name)),
+        Auth::BearerAndHeader(name) => Some(KeyHeader::BearerAndNamed(name)),
         Auth::None => None,
     }
 }
@@ -516,6 +573,30 @@ fn header_lines(provider: &ProviderConfig, own: &[(&str, &str)]) -> Vec<HeaderLi
 
 fn line(name: &str, value: &str) -> HeaderLine {
     HeaderLine { name: name.into(), line: Secret::new(format!("{name}: {value}\r\n")) }
+}
+
+/// The headers of a surface with those of one endpoint, which come first where both have one.
+fn with_headers(of_surface: &Arc<[HeaderLine]>, own: &[(&str, &str)]) -> Arc<[HeaderLine]> {
+    if own.is_empty() {
+        return Arc::clone(of_surface);
+    }
+    let is_other = |known: &&HeaderLine| !own.iter().any(|(name, _)| *name == &*known.name);
+    let lines = own.iter().map(|(name, value)| line(name, value));
+    let others = of_surface.iter().filter(is_other);
+    lines
+        .chain(
+            others.map(|known| HeaderLine { name: known.name.clone(), line: known.line.clone() }),
+        )
+        .collect()
+}
+
+/// The longest prefix first, so that the first that fits is the one that is meant.
+fn beta_overrides(provider: &ProviderConfig) -> Vec<(Box<str>, bool)> {
+    let given = provider.network.beta_header_overrides.iter();
+    let mut overrides: Vec<(Box<str>, bool)> =
+        given.map(|(prefix, is_taken)| (prefix.as_str().into(), *is_taken)).collect();
+    overrides.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+    overrides
 }
 
 /// A host as written in a URL without the brackets of an IPv6 address.
@@ -553,6 +634,26 @@ mod tests {
         assert_eq!(upstream.keys.keys[0].auth.line(), "x-api-key: sk-1\r\n");
         let lines: Vec<&str> = service.headers.iter().map(|line| line.line.expose()).collect();
         assert_eq!(lines, ["anthropic-version: 2023-06-01\r\n", "x-team: a\r\n"]);
+    }
+
+    #[test]
+    fn an_alias_is_served_as_its_family_is() {
+        let snapshot = build(
+            r#"{"providers":{"azure":{"keys":[{"name":"k","value":"v","models":["*"],"weight":1,
+                "azure_key_config":{"endpoint":"https://a.example"},
+                "aliases":{"best":{"model_id":"deployment-1","model_family":"anthropic"}}}]}}}"#,
+        );
+        let upstream = snapshot.upstream("azure").unwrap();
+        let key = &upstream.keys.keys[0];
+        let id = key.alias("Best").unwrap();
+        let service = |id: &str, likeness: &str| {
+            let service = upstream.service_like(Operation::ChatCompletion, id, likeness);
+            service.unwrap().dialect
+        };
+        assert_eq!(service(id, key.likeness("Best", id)), dialect::Dialect::AnthropicMessages);
+        assert_eq!(service("d", key.likeness("d", "d")), dialect::Dialect::OpenAiChat);
+        assert!(upstream.serves(Operation::ChatCompletion, "best"));
+        assert!(!upstream.serves(Operation::Rerank, "best"));
     }
 
     #[test]
@@ -787,8 +888,9 @@ mod tests {
         let bedrock = &snapshot.upstream("bedrock").unwrap().keys.keys[0];
         let servers: Vec<_> =
             bedrock.endpoints.iter().flatten().map(|it| it.endpoint.authority.clone()).collect();
-        let expected = ["bedrock-runtime", "bedrock", "bedrock-runtime", "bedrock-agent-runtime"]
-            .map(|name| format!("{name}.eu-west-1.amazonaws.com"));
+        let expected =
+            ["bedrock-runtime", "bedrock", "bedrock-runtime", "bedrock-agent-runtime", "s3"]
+                .map(|name| format!("{name}.eu-west-1.amazonaws.com"));
         assert_eq!(servers, expected);
         let mantle = &snapshot.upstream("bedrock_mantle").unwrap().keys.keys[0];
         let expected =
@@ -826,7 +928,7 @@ mod tests {
             for service in upstream.services.iter().chain(by_variant).flatten() {
                 let to = upstream.destination(service, Some(key));
                 let to = to.unwrap_or_else(|| panic!("{} {service:?}", upstream.name));
-                let path = format!("{}{}", to.base_path, to.path.text("m"));
+                let path = format!("{}{}", to.base_path, to.path.fill(|_| Some("m")));
                 assert!(path.starts_with('/') && !path.contains(['{', '}']), "{path}");
                 assert!(!path.contains("//"), "{path}");
             }
@@ -899,6 +1001,8 @@ mod tests {
               "bedrock_mantle":{"keys":[{"name":"m","models":["*"],"weight":1,
                 "bedrock_mantle_key_config":{"region":"eu-west-1","project_id":"x"},
                 "aliases":{"far":{"model_id":"m","region":"us-east-1"}}}]},
+              "bedrock":{"keys":[{"name":"b","models":["*"],"weight":1,
+                "bedrock_key_config":{"region":"eu-west-1"}}]},
               "vertex":{"keys":[{"name":"v","models":["*"],"weight":1,
                 "vertex_key_config":{"project_id":"p","region":"global"}}]}}}"#,
             &|_| None,
@@ -924,6 +1028,13 @@ mod tests {
             assert_eq!(sign(key), Ok(expected));
         }
         assert!(mantle.signs_bodies());
+        let bedrock = snapshot.upstream("bedrock").unwrap();
+        let signs_for = |operation| {
+            let root = bedrock.service_for_all(operation).unwrap().root;
+            let KeyAuth::Signer(signer) = bedrock.keys.keys[0].auth_at(root) else { panic!() };
+            format!("{signer:?}").contains("service: \"s3\"")
+        };
+        assert!(signs_for(Operation::FileUpload) && !signs_for(Operation::BatchCreate));
         let vertex = &snapshot.upstream("vertex").unwrap().keys;
         assert!(sign(&vertex.keys[0]).is_err() && !vertex.signs_bodies());
     }

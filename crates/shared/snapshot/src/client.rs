@@ -36,4 +36,6 @@ pub struct Client {
     /// Request bodies up to here are held whole, so they can be retried, translated and sent
     /// elsewhere. Larger ones of a fixed length stream through.
     pub body_buffer_bytes_max: u64,
+    /// Limits of WebSocket connections.
+    pub websocket: config::WebSocket,
 }

@@ -21,10 +21,18 @@ pub struct Key {
     pub label: Arc<KeyLabel>,
     /// How its requests say who they are from.
     pub auth: KeyAuth,
+    /// The region it is in, of clouds that have such.
+    pub region: Option<Box<str>>,
     /// Weight as `int(weight × 100)`.
     pub weight: u32,
+    /// `use_for_batch_api`.
+    pub serves_batches: bool,
+    /// It stands beside the key of the same label, for the models of one alias.
+    pub is_elsewhere: bool,
     /// Model names as callers write them to the model id on the wire.
     pub aliases: NameTable<Arc<str>>,
+    /// The names by which models behind aliases are judged, where their ids do not tell.
+    pub likenesses: NameTable<Arc<str>>,
     /// Its addresses where they are part of the key (ollama, cloud providers), one for each root of
     /// the provider's services; empty where they are the provider's own.
     pub endpoints: Vec<Option<KeyEndpoint>>,
@@ -56,9 +64,16 @@ pub struct KeyEndpoint {
     pub endpoint: Arc<Endpoint>,
     /// Path in front of every operation's path, without a slash at the end.
     pub base_path: Box<str>,
+    /// How requests there authenticate, where that is not as at the key's other addresses.
+    pub auth: Option<KeyAuth>,
 }
 
 impl Key {
+    /// How its requests to services of one root authenticate.
+    pub fn auth_at(&self, root: usize) -> &KeyAuth {
+        self.endpoint(root).and_then(|there| there.auth.as_ref()).unwrap_or(&self.auth)
+    }
+
     /// Its own address for services of one root.
     pub fn endpoint(&self, root: usize) -> Option<&KeyEndpoint> {
         self.endpoints.get(root)?.as_ref()
@@ -67,6 +82,11 @@ impl Key {
     /// The model id on the wire for the model name the caller used.
     pub fn alias<'a>(&'a self, model: &str) -> Option<&'a Arc<str>> {
         self.aliases.get(model)
+    }
+
+    /// The name that tells what the model `id` is like, which the caller calls `alias`.
+    pub fn likeness<'a>(&'a self, alias: &str, id: &'a str) -> &'a str {
+        self.likenesses.get(alias).map_or(id, |likeness| likeness)
     }
 }
 
@@ -81,6 +101,10 @@ pub struct KeyTable {
     other: Pool,
     /// Models that some key names to serve them: in its allow-list, or as an alias.
     listed: NameTable<()>,
+    /// Every key, for requests that have to do with no model.
+    whole: Pool,
+    /// Of those, the ones that batches may use.
+    batches: Pool,
 }
 
 /// Keys that may serve a model, with their weights summed up.
@@ -100,7 +124,20 @@ impl KeyTable {
         let by_model = named.into_iter().map(pool).collect();
         let listed = keys.iter().flat_map(|(key, filter)| listed_by(key, filter)).collect();
         let other = Pool::of(&keys, None);
-        Self { keys: keys.into_iter().map(|(key, _)| key).collect(), by_model, other, listed }
+        let whole = Pool::with(&keys, |key, _| !key.is_elsewhere);
+        let batches = Pool::with(&keys, |key, _| !key.is_elsewhere && key.serves_batches);
+        let keys = keys.into_iter().map(|(key, _)| key).collect();
+        Self { keys, by_model, other, listed, whole, batches }
+    }
+
+    /// Every key, whatever models it serves.
+    pub fn whole(&self) -> &Pool {
+        &self.whole
+    }
+
+    /// Every key with `use_for_batch_api`.
+    pub fn batches(&self) -> &Pool {
+        &self.batches
     }
 
     /// The keys that may serve `model`, matched without regard to case.
@@ -147,9 +184,13 @@ impl KeyTable {
 
 impl Pool {
     fn of(keys: &[(Key, ModelFilter)], model: Option<&str>) -> Self {
+        Self::with(keys, |_, filter| filter.allows(model))
+    }
+
+    fn with(keys: &[(Key, ModelFilter)], fits: impl Fn(&Key, &ModelFilter) -> bool) -> Self {
         let (mut members, mut cumulative, mut sum) = (Vec::new(), Vec::new(), 0_u32);
         for (position, (key, filter)) in keys.iter().enumerate() {
-            if filter.allows(model) {
+            if fits(key, filter) {
                 sum = sum.saturating_add(key.weight);
                 members.push(position as u16);
                 cumulative.push(sum);
@@ -257,8 +298,12 @@ mod tests {
         Key {
             label: Arc::default(),
             auth: KeyAuth::Line(Secret::default()),
+            region: None,
             weight,
+            serves_batches: false,
+            is_elsewhere: false,
             aliases: NameTable::default(),
+            likenesses: NameTable::default(),
             endpoints: Vec::new(),
         }
     }
@@ -336,6 +381,17 @@ mod tests {
         ]);
         assert_eq!(table.named_models().collect::<Vec<_>>(), ["allowed", "known"]);
         assert!(table.names_model("Allowed") && !table.names_model("denied"));
+    }
+
+    #[test]
+    fn requests_without_a_model_may_use_keys_that_serve_none() {
+        let table = KeyTable::new(vec![
+            (key(1), filter(Some(&[]), None)),
+            (Key { serves_batches: true, ..key(1) }, filter(None, Some(&[]))),
+            (Key { serves_batches: true, is_elsewhere: true, ..key(1) }, filter(None, Some(&[]))),
+        ]);
+        assert_eq!(table.whole().members(), [0, 1]);
+        assert_eq!(table.batches().members(), [1]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod endpoint;
 mod header_filter;
 mod kept;
 mod keys;
+mod likeness;
 mod models;
 mod names;
 mod path;
@@ -28,7 +29,7 @@ use crate::virtual_keys::VirtualKeys;
 
 pub use build::Builder;
 pub use client::Client;
-pub use config::{Login, RequiredHeader, RequiredValue, Secret};
+pub use config::{Login, RequiredHeader, RequiredValue, Secret, WebSocket};
 pub use cors::{Allowed, Cors};
 pub use endpoint::{Address, Endpoint, ProxyHop, ProxyKind, Resolved, Tls};
 pub use header_filter::{HeaderFilter, is_never_forwarded};
@@ -37,7 +38,8 @@ pub use names::NameTable;
 pub use path::Path;
 pub use sign::{Sign, Signers, Unsigned};
 pub use upstream::{
-    Destination, HeaderLine, KeyHeader, ModelList, Retry, Service, Services, Upstream, Variant,
+    Destination, HeaderLine, KeyHeader, ModelList, Retry, Service, Services, Task, Upstream,
+    Variant,
 };
 pub use virtual_keys::VirtualKey;
 

@@ -11,7 +11,7 @@ impl Roots {
     pub(crate) fn new(row: &'static Provider) -> Self {
         let mut roots = vec![&Root::PLAIN];
         let by_variant = row.variants.iter().flat_map(|variant| variant.endpoints);
-        for endpoint in row.endpoints.iter().chain(by_variant) {
+        for endpoint in row.endpoints.iter().chain(row.kept).chain(by_variant) {
             if !roots.contains(&endpoint.root) {
                 roots.push(endpoint.root);
             }
@@ -27,6 +27,12 @@ impl Roots {
     /// Whether keys have a part in the addresses.
     pub(crate) fn are_by_key(&self, row: &Provider) -> bool {
         self.0.len() > 1 || matches!(row.base_url, BaseUrl::Template(_))
+    }
+
+    /// The service of AWS that each root is, where that is another than the provider's own.
+    pub(crate) fn aws_services(&self) -> impl Iterator<Item = Option<&'static str>> {
+        let is_storage = |root: &&Root| root.url.is_some_and(|url| url.starts_with(STORAGE));
+        self.0.iter().map(move |root| is_storage(root).then_some("s3"))
     }
 
     /// The address of each root for something at `place`: below `given` if it is, else where the row
@@ -47,6 +53,9 @@ impl Roots {
         })
     }
 }
+
+/// Where AWS keeps files.
+const STORAGE: &str = "https://s3.";
 
 fn template(row: &Provider, root: &Root) -> Option<&'static str> {
     root.url.or(match row.base_url {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dialect::{Dialect, OpenAiTarget, Operation};
 use meter::Gate;
-use provider::{BodyRules, Listing};
+use provider::{BodyRules, Listing, ModelName};
 
 use crate::{Endpoint, Key, KeyTable, Path};
 
@@ -30,12 +30,16 @@ pub struct Upstream {
     pub is_keyless: bool,
     /// How a caller's own key is sent; see `client.allow_direct_keys`.
     pub direct_key: Option<KeyHeader>,
+    /// A model may be named with the region in front that its key must be in.
+    pub takes_region: bool,
     /// Header lines of every request: the provider's own and `network_config.extra_headers`.
     pub headers: Arc<[HeaderLine]>,
     /// What its OpenAI-shaped requests may say, for translated ones.
     pub openai: OpenAiTarget,
     /// Its streams tell their usage only when asked to.
     pub tells_usage_when_asked: bool,
+    /// Prefixes of `anthropic-beta` values that go out or not, whatever the host is known to take.
+    pub beta_overrides: Vec<(Box<str>, bool)>,
     /// `openai_config.disable_store`: `"store":false` is forced.
     pub disable_store: bool,
     /// Patterns of model names that belong to this provider.
@@ -71,6 +75,8 @@ pub struct Variant {
 pub struct Service {
     /// Wire format.
     pub dialect: Dialect,
+    /// Method of its requests.
+    pub method: &'static str,
     /// Path below the base path; the whole path where `endpoint` is set.
     pub path: Path,
     /// Header lines of its requests.
@@ -81,6 +87,21 @@ pub struct Service {
     pub endpoint: Option<Arc<Endpoint>>,
     /// Which of a key's addresses it is served at; 0 is the provider's own as well.
     pub root: usize,
+    /// What of a model's name the provider is told.
+    pub model_name: ModelName,
+    /// Set where a reply may describe a job that is not done yet.
+    pub task: Option<Arc<Task>>,
+}
+
+/// Where more is to be had about a job, whose id stands in the place of a model.
+#[derive(Debug)]
+pub struct Task {
+    /// Path of its description below the provider's base path.
+    pub path: Path,
+    /// Path at which it is called off.
+    pub cancel_path: Path,
+    /// Servers, beside the provider's own, that it may be streamed from.
+    pub stream_hosts: Vec<Arc<Endpoint>>,
 }
 
 /// Where a provider lists its models.
@@ -123,6 +144,8 @@ pub enum KeyHeader {
     Bearer,
     /// The key alone under this name.
     Named(&'static str),
+    /// Both of them.
+    BearerAndNamed(&'static str),
 }
 
 impl KeyHeader {
@@ -131,6 +154,7 @@ impl KeyHeader {
         match self {
             Self::Bearer => format!("authorization: Bearer {key}\r\n"),
             Self::Named(name) => format!("{name}: {key}\r\n"),
+            Self::BearerAndNamed(name) => Self::Bearer.line(key) + &Self::Named(name).line(key),
         }
     }
 }
@@ -158,6 +182,11 @@ impl Retry {
 }
 
 impl Upstream {
+    /// The region that a model's name begins with, and the name behind it.
+    pub fn split_region<'m>(&self, model: &'m str) -> Option<(&'m str, &'m str)> {
+        model.split_once('/').filter(|(head, _)| self.takes_region && is_region(head))
+    }
+
     /// How `operation` is served for a model, if it is.
     pub fn service(&self, operation: Operation, model: &str) -> Option<&Service> {
         let fits = |variant: &&Variant| {
@@ -168,6 +197,27 @@ impl Upstream {
         services.get(operation as usize)?.as_ref()
     }
 
+    /// The same for the model `id` that an alias stands for, which is like another. A model with a
+    /// number for a name is asked as such, whatever it is like.
+    pub fn service_like(&self, operation: Operation, id: &str, likeness: &str) -> Option<&Service> {
+        let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+        self.service(operation, if is_number { id } else { likeness })
+    }
+
+    /// Whether `operation` is served for a model as callers name it, be it by an alias of some key.
+    pub fn serves(&self, operation: Operation, model: &str) -> bool {
+        let is_served_as = |key: &Key| {
+            let Some(id) = key.alias(model) else { return false };
+            self.service_like(operation, id, key.likeness(model, id)).is_some()
+        };
+        self.service(operation, model).is_some() || self.keys.keys.iter().any(is_served_as)
+    }
+
+    /// How `operation` is served where it has to do with no model, or with all alike.
+    pub fn service_for_all(&self, operation: Operation) -> Option<&Service> {
+        self.services.get(operation as usize)?.as_ref()
+    }
+
     /// Where a request for `service` with `key` goes: a URL given for the operation comes first, then
     /// the address of the key, then the provider's. None where there is no address.
     pub fn destination<'s>(
@@ -176,6 +226,15 @@ impl Upstream {
         key: Option<&'s Key>,
     ) -> Option<Destination<'s>> {
         self.locate(&service.path, service.endpoint.as_ref(), service.root, key)
+    }
+
+    /// Where a job of `service` with `key` is asked for.
+    pub fn task_destination<'s>(
+        &'s self,
+        path: &'s Path,
+        key: Option<&'s Key>,
+    ) -> Option<Destination<'s>> {
+        self.locate(path, None, 0, key)
     }
 
     /// The same for its list of models.
@@ -217,9 +276,32 @@ impl Upstream {
     }
 }
 
+/// `us-east-1`, `us-gov-west-1` ….
+fn is_region(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let country = parts.next().unwrap_or_default();
+    let number = parts.next_back().unwrap_or_default();
+    country.len() == 2 && is_number(number) && parts.clone().count() > 0 && {
+        parts.all(is_word) && is_word(country)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regions_are_told_from_other_names() {
+        for region in ["us-east-1", "us-gov-west-1", "ap-southeast-2", "mx-central-1"] {
+            assert!(is_region(region), "{region}");
+        }
+        for other in ["", "us", "us-1", "us-east", "meta-llama", "usa-east-1", "us--1", "US-EAST-1"]
+        {
+            assert!(!is_region(other), "{other}");
+        }
+    }
 
     #[test]
     fn backoff_doubles_with_jitter_up_to_the_maximum() {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::write::event;
-use super::{EVENT_STREAM, break_off, check_signed, signed_for};
+use super::{EVENT_STREAM, break_off, check_signed, pictures, signed_for};
 use crate::mock::anthropic;
 use crate::mock::conversation::{items, text};
 use crate::mock::form::bytes_of_base64;
@@ -30,6 +30,7 @@ pub(crate) fn serve(call: &Call<'_>) -> Result<Reply, Refusal> {
         }
         Family::Titan => titan(call.body)?,
         Family::Cohere => cohere(call)?,
+        Family::Pictures => pictures::serve(call)?,
     };
     Ok(signed_for(call, reply))
 }
@@ -62,6 +63,7 @@ enum Family {
     Claude,
     Titan,
     Cohere,
+    Pictures,
 }
 
 fn family(call: &Call<'_>) -> Result<Family, Refusal> {
@@ -69,6 +71,9 @@ fn family(call: &Call<'_>) -> Result<Family, Refusal> {
         ("anthropic.", Family::Claude),
         ("titan-embed", Family::Titan),
         ("cohere.embed", Family::Cohere),
+        ("titan-image", Family::Pictures),
+        ("nova-canvas", Family::Pictures),
+        ("stability.", Family::Pictures),
     ];
     let found = families.into_iter().find(|(part, _)| call.model.contains(part));
     found

@@ -59,6 +59,9 @@ pub(crate) fn serve_batch(call: &Call<'_>) -> Result<Reply, Refusal> {
 
 /// `POST …/models/MODEL:predict`.
 pub(crate) fn serve_predict(call: &Call<'_>) -> Result<Reply, Refusal> {
+    if call.body.pointer("/instances/0/prompt").is_some() {
+        return super::media::draw(call);
+    }
     fits(call.body, &PREDICT)?;
     let instances = bounded(items(call.body.get("instances")), "instances")?;
     let dimensions = dimensions(call.body.pointer("/parameters/outputDimensionality"))?;

@@ -29,6 +29,32 @@ const ANTHROPIC_PAGE_MAX: usize = 1000;
 /// For models whose age nobody tells.
 const LONG_AGO: &str = "1970-01-01T00:00:00Z";
 
+/// A model and who has it.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<'l> {
+    /// What callers call it: `provider/model`.
+    pub(super) id: String,
+    pub(super) provider: &'l str,
+    pub(super) model: &'l Model,
+}
+
+impl Entry<'_> {
+    /// Its name without the provider.
+    pub(super) fn name(&self) -> &str {
+        let behind = self.id.strip_prefix(self.provider).and_then(|rest| rest.strip_prefix('/'));
+        behind.unwrap_or(&self.id)
+    }
+
+    /// What people call it.
+    pub(super) fn display_name(&self) -> &str {
+        self.text("display_name").or_else(|| self.text("name")).unwrap_or(&self.id)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.model.details.get(name).and_then(Value::as_str)
+    }
+}
+
 /// Query of `GET /v1/models`.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct BaseQuery {
@@ -39,7 +65,7 @@ pub(crate) struct BaseQuery {
 
 /// Query of `GET /anthropic/v1/models`.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct AnthropicQuery {
+pub(super) struct AnthropicQuery {
     limit: Option<String>,
     before_id: Option<String>,
     after_id: Option<String>,
@@ -51,42 +77,39 @@ pub(crate) fn base(listings: &[Arc<Listing>], query: &BaseQuery) -> Result<Value
     let all = entries(listings);
     // The token is the last name of the page before, so pages stay put while lists change.
     let start =
-        query.page_token.as_ref().map_or(0, |token| all.partition_point(|it| it.0 <= *token));
+        query.page_token.as_ref().map_or(0, |token| all.partition_point(|it| it.id <= *token));
     let rest = &all[start..];
     let page = &rest[..size.filter(|size| *size > 0).unwrap_or(rest.len()).min(rest.len())];
-    let data: Vec<Value> = page.iter().map(|(id, _, model)| base_entry(id, model)).collect();
+    let data: Vec<Value> = page.iter().map(base_entry).collect();
     let mut reply = json!({ "data": data, "key_statuses": key_statuses(listings) });
-    if let (Some((last, ..)), true) = (page.last(), page.len() < rest.len()) {
-        reply["next_page_token"] = json!(last);
+    if let (Some(last), true) = (page.last(), page.len() < rest.len()) {
+        reply["next_page_token"] = json!(last.id);
     }
     reply["extra_fields"] = json!({ "request_type": "list_models" });
     Ok(reply)
 }
 
 /// `GET /openai/v1/models`.
-pub(crate) fn openai(listings: &[Arc<Listing>]) -> Value {
-    let all = entries(listings);
-    let data = all.iter().map(|(id, provider, model)| {
-        json!({
-            "id": id,
-            "object": "model",
-            "created": model.details.get("created").and_then(Value::as_u64).unwrap_or(0),
-            "owned_by": model.details.get("owned_by").and_then(Value::as_str).unwrap_or(provider),
-        })
-    });
-    json!({ "object": "list", "data": data.collect::<Vec<Value>>() })
+pub(super) fn openai(all: &[Entry<'_>]) -> Value {
+    json!({ "object": "list", "data": all.iter().map(openai_entry).collect::<Vec<Value>>() })
+}
+
+/// `GET /openai/v1/models/{model}`.
+pub(super) fn openai_entry(entry: &Entry<'_>) -> Value {
+    json!({
+        "id": entry.id,
+        "object": "model",
+        "created": entry.model.details.get("created").and_then(Value::as_u64).unwrap_or(0),
+        "owned_by": entry.text("owned_by").unwrap_or(entry.provider),
+    })
 }
 
 /// `GET /anthropic/v1/models`.
-pub(crate) fn anthropic(
-    listings: &[Arc<Listing>],
-    query: &AnthropicQuery,
-) -> Result<Value, Refusal> {
+pub(super) fn anthropic(all: &[Entry<'_>], query: &AnthropicQuery) -> Result<Value, Refusal> {
     let size = count("limit", query.limit.as_deref())?.unwrap_or(ANTHROPIC_PAGE);
     let size = size.clamp(1, ANTHROPIC_PAGE_MAX);
-    let all = entries(listings);
-    let after = |id: &String| all.partition_point(|entry| entry.0 <= *id);
-    let before = |id: &String| all.partition_point(|entry| entry.0 < *id);
+    let after = |id: &String| all.partition_point(|entry| entry.id <= *id);
+    let before = |id: &String| all.partition_point(|entry| entry.id < *id);
     let (page, has_more) = match (&query.before_id, &query.after_id) {
         (Some(id), _) => {
             let rest = &all[..before(id)];
@@ -97,27 +120,31 @@ pub(crate) fn anthropic(
             (&rest[..size.min(rest.len())], rest.len() > size)
         }
     };
-    let data: Vec<Value> = page.iter().map(|(id, _, model)| anthropic_entry(id, model)).collect();
+    let data: Vec<Value> = page.iter().map(anthropic_entry).collect();
     Ok(json!({
         "data": data,
         "has_more": has_more,
-        "first_id": page.first().map(|(id, ..)| id),
-        "last_id": page.last().map(|(id, ..)| id),
+        "first_id": page.first().map(|entry| &entry.id),
+        "last_id": page.last().map(|entry| &entry.id),
     }))
 }
 
-/// `provider/model`, provider and model, sorted.
-fn entries(listings: &[Arc<Listing>]) -> Vec<(String, &str, &Model)> {
-    let mut all: Vec<(String, &str, &Model)> = Vec::new();
+/// Every model, sorted by its id.
+pub(super) fn entries(listings: &[Arc<Listing>]) -> Vec<Entry<'_>> {
+    let mut all: Vec<Entry<'_>> = Vec::new();
     for Listing { provider, models, .. } in listings.iter().map(Arc::as_ref) {
         let named = models.iter();
-        all.extend(named.map(|(name, model)| (format!("{provider}/{name}"), &**provider, model)));
+        all.extend(named.map(|(name, model)| Entry {
+            id: format!("{provider}/{name}"),
+            provider,
+            model,
+        }));
     }
-    all.sort_by(|left, right| left.0.cmp(&right.0));
+    all.sort_by(|left, right| left.id.cmp(&right.id));
     all
 }
 
-fn base_entry(id: &str, model: &Model) -> Value {
+fn base_entry(Entry { id, model, .. }: &Entry<'_>) -> Value {
     let mut entry = Map::new();
     entry.insert("id".to_owned(), json!(id));
     if let Some(alias_of) = &model.alias_of {
@@ -134,13 +161,14 @@ fn base_entry(id: &str, model: &Model) -> Value {
     Value::Object(entry)
 }
 
-fn anthropic_entry(id: &str, model: &Model) -> Value {
-    let text = |name: &str| model.details.get(name).and_then(Value::as_str);
-    let created = model.details.get("created").and_then(Value::as_u64).map(rfc3339);
+/// `GET /anthropic/v1/models/{model}`.
+pub(super) fn anthropic_entry(entry: &Entry<'_>) -> Value {
+    let text = |name| entry.text(name);
+    let created = entry.model.details.get("created").and_then(Value::as_u64).map(rfc3339);
     json!({
         "type": "model",
-        "id": id,
-        "display_name": text("display_name").or_else(|| text("name")).unwrap_or(id),
+        "id": entry.id,
+        "display_name": entry.display_name(),
         "lifecycle": text("lifecycle").unwrap_or("active"),
         "created_at": text("created_at").map(str::to_owned).or(created).unwrap_or(LONG_AGO.to_owned()),
     })
@@ -163,7 +191,8 @@ fn key_statuses(listings: &[Arc<Listing>]) -> Vec<Value> {
     .collect()
 }
 
-fn count(name: &str, given: Option<&str>) -> Result<Option<usize>, Refusal> {
+/// A number of the query.
+pub(super) fn count(name: &str, given: Option<&str>) -> Result<Option<usize>, Refusal> {
     let Some(text) = given.filter(|text| !text.is_empty()) else { return Ok(None) };
     match text.parse() {
         Ok(count) => Ok(Some(count)),

@@ -63,6 +63,7 @@ impl Running {
             builder,
             credentials: Credentials::new(),
             telemetry: telemetry::Settings::default(),
+            http2_tls: None,
             drain: PATIENCE,
             signals: false,
         })

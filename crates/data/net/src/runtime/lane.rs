@@ -21,7 +21,8 @@ pub(super) struct Lane {
     /// What the pending write has not sent yet.
     pub(super) output: Buffer,
     waiter: Option<Waker>,
-    awaits: Awaits,
+    /// What the waiter wants to hear of: [`AWAITS_READ`], [`AWAITS_WRITE`], both in a tunnel.
+    awaits: u8,
     /// Trying to read at once may succeed: the kernel has not said that everything was read.
     pub(super) may_be_readable: bool,
     /// Trying to send at once may succeed: the last send was taken whole.
@@ -50,12 +51,8 @@ pub(super) enum Write {
     Failed(i32),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaits {
-    Nothing,
-    Read,
-    Write,
-}
+const AWAITS_READ: u8 = 1;
+const AWAITS_WRITE: u8 = 2;
 
 impl Lane {
     /// A lane that is not in use.
@@ -67,7 +64,7 @@ impl Lane {
             write: Write::Idle,
             output: Buffer::unallocated(),
             waiter: None,
-            awaits: Awaits::Nothing,
+            awaits: 0,
             may_be_readable: true,
             may_be_writable: true,
             is_ended: false,
@@ -93,7 +90,7 @@ impl Lane {
     /// The read has ended.
     pub(super) fn finish_read(&mut self, result: Result<u32, i32>) {
         self.read = Read::Done(result);
-        self.wake(Awaits::Read);
+        self.wake(AWAITS_READ);
     }
 
     /// The write has ended.
@@ -103,14 +100,14 @@ impl Lane {
             Ok(()) => Write::Idle,
             Err(code) => Write::Failed(code),
         };
-        self.wake(Awaits::Write);
+        self.wake(AWAITS_WRITE);
     }
 
-    fn wake(&mut self, awaited: Awaits) {
-        if self.awaits == awaited
+    fn wake(&mut self, awaited: u8) {
+        if self.awaits & awaited != 0
             && let Some(waiter) = &self.waiter
         {
-            self.awaits = Awaits::Nothing;
+            self.awaits &= !awaited;
             waiter.wake_by_ref();
         }
     }
@@ -126,7 +123,7 @@ impl Lane {
                 };
                 Poll::Ready((received, std::mem::take(&mut self.input)))
             }
-            Read::Pending | Read::Idle => self.wait(Awaits::Read, context),
+            Read::Pending | Read::Idle => self.wait(AWAITS_READ, context),
         }
     }
 
@@ -135,17 +132,17 @@ impl Lane {
         match self.write {
             Write::Idle => Poll::Ready(Ok(())),
             Write::Failed(code) => Poll::Ready(Err(io::Error::from_raw_os_error(code))),
-            Write::Pending => self.wait(Awaits::Write, context),
+            Write::Pending => self.wait(AWAITS_WRITE, context),
         }
     }
 
     /// Remembers whom to wake. The waker is kept between operations: it is nearly always the same task.
-    fn wait<T>(&mut self, awaits: Awaits, context: &Context<'_>) -> Poll<T> {
+    fn wait<T>(&mut self, awaits: u8, context: &Context<'_>) -> Poll<T> {
         let is_known = self.waiter.as_ref().is_some_and(|known| known.will_wake(context.waker()));
         if !is_known {
             self.waiter = Some(context.waker().clone());
         }
-        self.awaits = awaits;
+        self.awaits |= awaits;
         Poll::Pending
     }
 
@@ -153,6 +150,6 @@ impl Lane {
     pub(super) fn release(&mut self) {
         self.is_released = true;
         self.waiter = None;
-        self.awaits = Awaits::Nothing;
+        self.awaits = 0;
     }
 }

@@ -258,6 +258,20 @@ impl Reactor {
         Poll::Ready((ended.and(received), input))
     }
 
+    /// What the next read brings, which is started where none is under way. A write may be under way
+    /// beside it, and no deadline ends it.
+    pub(crate) fn poll_receive(
+        &mut self,
+        index: u32,
+        context: &Context<'_>,
+    ) -> Poll<(io::Result<usize>, Buffer)> {
+        if let Err(error) = self.io.slots.check(index) {
+            return Poll::Ready((Err(error), Buffer::unallocated()));
+        }
+        self.read_ahead(index);
+        self.poll_read(index, context)
+    }
+
     /// Why a read was ended: that a write has failed says more than that the time was up afterwards.
     #[cold]
     fn cause(&mut self, index: u32, error: io::Error) -> io::Error {

@@ -5,9 +5,10 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConnection};
 
-use super::protocol_error;
+use super::hello::{Hello, Offer};
+use super::{ServerTls, protocol_error};
 use crate::Buffer;
 
 /// What a record adds to its contents at most, with room to spare: 5 bytes of header, 1 of type and 16 of
@@ -22,6 +23,8 @@ pub(crate) struct Layers {
     inner: Layer,
     /// The session with the proxy, which carries the records of `inner`.
     outer: Option<Box<Layer>>,
+    /// What the client began with, until it is clear that `inner` will speak with it.
+    hello: Option<Box<Hello>>,
 }
 
 /// One session, and the records it has not taken yet.
@@ -49,19 +52,20 @@ impl Layers {
         name: ServerName<'static>,
     ) -> Result<Self, rustls::Error> {
         let session = ClientConnection::new(config, name)?;
-        Ok(Self { inner: Layer::new(session.into()), outer: None })
+        Ok(Self { inner: Layer::new(session.into()), outer: None, hello: None })
     }
 
     /// The server's side of a session.
-    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
-        let session = ServerConnection::new(config)?;
-        Ok(Self { inner: Layer::new(session.into()), outer: None })
+    pub(crate) fn server(tls: &ServerTls) -> Result<Self, rustls::Error> {
+        let session = ServerConnection::new(Arc::clone(&tls.config))?;
+        let hello = tls.leaves_http2.then(Box::default);
+        Ok(Self { inner: Layer::new(session.into()), outer: None, hello })
     }
 
     /// Carries this session's records inside the one of `carrier`.
     pub(crate) fn carried_by(self, carrier: Self) -> Self {
         debug_assert!(carrier.outer.is_none(), "a proxy is reached over one session");
-        Self { inner: self.inner, outer: Some(Box::new(carrier.inner)) }
+        Self { inner: self.inner, outer: Some(Box::new(carrier.inner)), hello: None }
     }
 
     /// Whether the innermost handshake is still going on.
@@ -69,8 +73,27 @@ impl Layers {
         self.inner.session.is_handshaking()
     }
 
+    /// Whether the client has begun by offering HTTP/2.
+    pub(crate) fn offers_http2(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.offer() == Offer::Http2)
+    }
+
+    /// The records of a client that offers HTTP/2.
+    pub(crate) fn into_hello(self) -> Buffer {
+        self.hello.map_or_else(Buffer::unallocated, |hello| hello.into_records())
+    }
+
     /// Hands in what was read from the socket.
     pub(crate) fn feed(&mut self, records: Buffer) {
+        let Some(mut hello) = self.hello.take() else { return self.feed_session(records) };
+        hello.add(records);
+        match hello.offer() {
+            Offer::Unclear | Offer::Http2 => self.hello = Some(hello),
+            Offer::Other => self.feed_session(hello.into_records()),
+        }
+    }
+
+    fn feed_session(&mut self, records: Buffer) {
         let outermost = self.outer.as_deref_mut().unwrap_or(&mut self.inner);
         if outermost.records.is_empty() {
             outermost.records = records;

@@ -4,6 +4,7 @@
 mod accepting;
 mod connections;
 mod drains;
+mod handing_over;
 mod memory;
 mod pairing;
 mod parking;
@@ -12,4 +13,5 @@ mod proxies;
 mod runtime;
 mod support;
 mod tls;
+mod tunnels;
 mod upstreams;

@@ -19,7 +19,8 @@ use snapshot::{Endpoint, Tls};
 
 use crate::support::*;
 
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] =
+    [&rustls::version::TLS12, &rustls::version::TLS13];
 
 /// An authority, and a certificate for `localhost` and 127.0.0.1 signed by it.
 pub(crate) struct Certificates {
@@ -58,7 +59,10 @@ impl Certificates {
         Arc::new(config)
     }
 
-    fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    pub(crate) fn client(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -16,12 +16,20 @@ pub(crate) enum Family {
     Anthropic,
     /// As Google's SDKs expect.
     GenAi,
+    /// As the clients of Google's cloud expect, whose models are named without a provider.
+    Vertex,
     /// As the AWS SDKs expect.
     Bedrock,
     /// As the Cohere SDKs expect.
     Cohere,
     /// As the editor Cursor expects: OpenAI's replies without anything added.
     Cursor,
+    /// As TypeSafe's SDKs expect.
+    TypeSafe,
+    /// As clients of S3 expect.
+    S3,
+    /// As the provider behind it: nothing is added.
+    Passthrough,
 }
 
 /// What is done for a whole family.
@@ -36,6 +44,8 @@ pub(crate) struct Habits {
     pub(crate) errors: ErrorShape,
     /// Which replies carry `extra_fields`.
     pub(crate) tells: Tells,
+    /// What stands between the texts of an answer that become one.
+    pub(crate) text_joint: &'static str,
 }
 
 /// How the provider of a bare model name is found.
@@ -59,6 +69,8 @@ pub(crate) enum ErrorShape {
     Vendor(&'static VendorErrors),
     /// `{"message":…}`, with the type in a header.
     Aws,
+    /// `<Error>`, in XML.
+    S3,
 }
 
 /// The errors of one vendor.
@@ -76,7 +88,7 @@ pub(crate) struct VendorErrors {
 pub(crate) enum Tells {
     /// Every one.
     Always,
-    /// Those that the gateway has written itself.
+    /// Those that the gateway has written itself; a provider's own stays as it is.
     WhenWritten,
     /// None: SDKs of this family refuse, or lose, what they do not know.
     Never,
@@ -100,6 +112,7 @@ const BASE: Habits = Habits {
     bare_model: BareModel::Listed(None),
     errors: ErrorShape::Product { says_done: true },
     tells: Tells::Always,
+    text_joint: "",
 };
 
 const OPENAI: Habits = Habits {
@@ -107,6 +120,7 @@ const OPENAI: Habits = Habits {
     bare_model: BareModel::Listed(Some("openai")),
     errors: ErrorShape::Product { says_done: false },
     tells: Tells::WhenWritten,
+    text_joint: "\n\n",
 };
 
 const AZURE: Habits = Habits { bare_model: BareModel::Always("azure"), ..OPENAI };
@@ -116,6 +130,7 @@ const ANTHROPIC: Habits = Habits {
     bare_model: BareModel::Listed(Some("anthropic")),
     errors: ErrorShape::Vendor(&ANTHROPIC_ERRORS),
     tells: Tells::Never,
+    text_joint: "",
 };
 
 const GENAI: Habits = Habits {
@@ -123,7 +138,10 @@ const GENAI: Habits = Habits {
     bare_model: BareModel::Always("gemini"),
     errors: ErrorShape::Vendor(&GOOGLE_ERRORS),
     tells: Tells::Never,
+    text_joint: "",
 };
+
+const VERTEX: Habits = Habits { bare_model: BareModel::Always("vertex"), ..GENAI };
 
 const COHERE: Habits =
     Habits { bare_model: BareModel::Listed(Some("cohere")), tells: Tells::Never, ..OPENAI };
@@ -133,7 +151,23 @@ const BEDROCK: Habits = Habits {
     bare_model: BareModel::Always("bedrock"),
     errors: ErrorShape::Aws,
     tells: Tells::Never,
+    text_joint: "",
 };
+
+const TYPESAFE_ERRORS: VendorErrors = VendorErrors { dialect: Dialect::SystemOne, texts: &[] };
+
+const TYPESAFE: Habits = Habits {
+    is_drop_in: true,
+    bare_model: BareModel::Always("typesafe"),
+    errors: ErrorShape::Vendor(&TYPESAFE_ERRORS),
+    tells: Tells::Never,
+    text_joint: "",
+};
+
+const S3: Habits = Habits { errors: ErrorShape::S3, ..BEDROCK };
+
+const PASSTHROUGH: Habits =
+    Habits { bare_model: BareModel::Listed(None), tells: Tells::Never, ..OPENAI };
 
 const CURSOR: Habits = Habits { tells: Tells::Never, ..OPENAI };
 
@@ -146,9 +180,13 @@ impl Family {
             Self::Azure => &AZURE,
             Self::Anthropic => &ANTHROPIC,
             Self::GenAi => &GENAI,
+            Self::Vertex => &VERTEX,
             Self::Bedrock => &BEDROCK,
             Self::Cohere => &COHERE,
             Self::Cursor => &CURSOR,
+            Self::TypeSafe => &TYPESAFE,
+            Self::S3 => &S3,
+            Self::Passthrough => &PASSTHROUGH,
         }
     }
 
@@ -165,7 +203,7 @@ impl Family {
         named: Option<&'r str>,
     ) -> BareModel<'r> {
         match (self, named) {
-            (Self::GenAi, Some(named)) => BareModel::Always(named.trim()),
+            (Self::GenAi | Self::Vertex, Some(named)) => BareModel::Always(named.trim()),
             (Self::OpenAi, _) if user_agent.is_some_and(is_azure_client) => {
                 BareModel::Listed(Some("azure"))
             }

@@ -17,6 +17,8 @@ pub(crate) struct Target<'r> {
     pub(crate) upstream: Result<&'r Upstream, Reject>,
     /// Model as the caller named it, without the provider.
     pub(crate) model: Cow<'r, str>,
+    /// The region that the key must be in.
+    pub(crate) region: Option<Box<str>>,
     /// How the provider was found, in the product's vocabulary.
     pub(crate) routing_engine: &'static str,
 }
@@ -31,6 +33,11 @@ pub(crate) struct Targets<'r> {
 }
 
 impl<'r> Targets<'r> {
+    /// That provider alone, for what needs no model.
+    pub(crate) fn of(snapshot: &'r Snapshot, provider: &str) -> Self {
+        Self { primary: named(snapshot, provider, "".into()), fallbacks: Vec::new() }
+    }
+
     /// The target of that index, 0 being the primary.
     pub(crate) fn at(&self, index: usize) -> Option<&Target<'r>> {
         match index.checked_sub(1) {
@@ -93,18 +100,34 @@ pub(crate) fn targets<'r>(
 }
 
 fn named<'r>(snapshot: &'r Snapshot, provider: &str, model: Cow<'r, str>) -> Target<'r> {
-    let upstream = snapshot.upstream(provider).map(|upstream| &**upstream);
-    Target {
-        upstream: upstream.ok_or_else(|| provider_unknown(provider)),
-        model,
-        routing_engine: "core",
+    match snapshot.upstream(provider) {
+        Some(upstream) => at(upstream, model, "core"),
+        None => Target {
+            upstream: Err(provider_unknown(provider)),
+            model,
+            region: None,
+            routing_engine: "core",
+        },
     }
+}
+
+fn at<'r>(upstream: &'r Upstream, model: Cow<'r, str>, routing_engine: &'static str) -> Target<'r> {
+    let target = Target { upstream: Ok(upstream), model, region: None, routing_engine };
+    if upstream.takes_region { without_region(target, upstream) } else { target }
+}
+
+/// A model that is named with its region in front.
+#[cold]
+fn without_region<'r>(target: Target<'r>, upstream: &Upstream) -> Target<'r> {
+    let Some((region, model)) = upstream.split_region(&target.model) else { return target };
+    let (region, model) = (Some(region.into()), model.to_owned());
+    Target { region, model: model.into(), ..target }
 }
 
 /// On drop-in routes a fallback without provider is one of the primary's; base routes drop it.
 fn inheriting<'r>(primary: &Target<'r>, model: &'r str) -> Option<Target<'r>> {
     let upstream = *primary.upstream.as_ref().ok()?;
-    Some(Target { upstream: Ok(upstream), model: model.into(), routing_engine: "core" })
+    Some(at(upstream, model.into(), "core"))
 }
 
 /// Finds the providers of a bare model name: the one of `hint` first, else by name; the others
@@ -119,15 +142,12 @@ fn resolve<'r>(
     let candidates = snapshot
         .resolve(model)
         .map(|upstream| &**upstream)
-        .filter(|upstream| upstream.service(operation, model).is_some());
+        .filter(|upstream| upstream.serves(operation, model));
     let is_own = |upstream: &&Upstream| Some(&*upstream.name) == hint;
     let own = candidates.clone().find(is_own);
     let others = candidates.filter(|upstream| !is_own(upstream));
-    let mut found = own.into_iter().chain(others).map(|upstream| Target {
-        upstream: Ok(upstream),
-        model: model.into(),
-        routing_engine: "model-catalog",
-    });
+    let mut found =
+        own.into_iter().chain(others).map(|upstream| at(upstream, model.into(), "model-catalog"));
     let primary = found.next().ok_or_else(provider_unresolved)?;
     let others = if fallbacks.is_empty() { found.collect() } else { Vec::new() };
     Ok(Targets { primary, fallbacks: others })
@@ -169,19 +189,33 @@ pub(crate) struct KeyDraw<'r> {
 pub(crate) fn keys<'r>(
     upstream: &'r Upstream,
     model: &str,
+    region: Option<&str>,
     pin: Option<Pin<'_>>,
     random: u64,
 ) -> Result<Option<KeyDraw<'r>>, Reject> {
     if upstream.is_keyless {
         return Ok(None);
     }
-    let table = upstream.keys.keys.as_slice();
     let pool = upstream.keys.pool(model);
+    if let (None, Some(region)) = (pin, region) {
+        return in_region(upstream.keys.keys.as_slice(), pool, region, random).map(Some);
+    }
+    let draw = draw_from(upstream, pool, pin, random)?;
+    draw.map(Some).ok_or_else(|| no_key(upstream, model))
+}
+
+/// A key of `pool`, which is one of the provider's, with the others behind it; `None` where it is empty.
+pub(crate) fn draw_from<'r>(
+    upstream: &'r Upstream,
+    pool: &'r Pool,
+    pin: Option<Pin<'_>>,
+    random: u64,
+) -> Result<Option<KeyDraw<'r>>, Reject> {
+    let table = upstream.keys.keys.as_slice();
     if let Some(pin) = pin {
         return pinned(table, pool, pin).map(Some);
     }
-    let Some(current) = pool.draw(random) else { return Err(no_key(upstream, model)) };
-    Ok(Some(KeyDraw {
+    Ok(pool.draw(random).map(|current| KeyDraw {
         table,
         pool: Cow::Borrowed(pool.members()),
         weighted: Some(pool),
@@ -189,6 +223,22 @@ pub(crate) fn keys<'r>(
         parked: Vec::new(),
         dead: Vec::new(),
     }))
+}
+
+/// The keys for a request that names no model.
+pub(crate) fn keys_for_all<'r>(
+    upstream: &'r Upstream,
+    for_batches: bool,
+    pin: Option<Pin<'_>>,
+    random: u64,
+) -> Result<Option<KeyDraw<'r>>, Reject> {
+    if upstream.is_keyless {
+        return Ok(None);
+    }
+    let keys = &upstream.keys;
+    let pool = if for_batches { keys.batches() } else { keys.whole() };
+    let draw = draw_from(upstream, pool, pin, random)?;
+    draw.map(Some).ok_or_else(|| no_key_for_all(upstream))
 }
 
 fn pinned<'r>(table: &'r [Key], pool: &'r Pool, pin: Pin<'_>) -> Result<KeyDraw<'r>, Reject> {
@@ -211,7 +261,43 @@ fn pinned<'r>(table: &'r [Key], pool: &'r Pool, pin: Pin<'_>) -> Result<KeyDraw<
     }
 }
 
+/// Those of the pool that are in a region, each as likely as the others.
+#[cold]
+fn in_region<'r>(
+    table: &'r [Key],
+    pool: &'r Pool,
+    region: &str,
+    random: u64,
+) -> Result<KeyDraw<'r>, Reject> {
+    let is_there = |member: &&u16| {
+        let key = table.get(usize::from(**member));
+        key.is_some_and(|key| key.region.as_deref() == Some(region))
+    };
+    let members: Vec<u16> = pool.members().iter().filter(is_there).copied().collect();
+    let drawn = random.checked_rem(members.len() as u64).unwrap_or(0) as usize;
+    let Some(current) = members.get(drawn).copied() else {
+        let message = format!("no key that may be used is in {region}: add one with that region");
+        return Err(Reject::new(Kind::NoKey, message));
+    };
+    Ok(KeyDraw {
+        table,
+        pool: Cow::Owned(members),
+        weighted: None,
+        current,
+        parked: Vec::new(),
+        dead: Vec::new(),
+    })
+}
+
 impl<'r> KeyDraw<'r> {
+    /// Every key that could have been drawn, by id.
+    pub(crate) fn every(&self) -> Vec<&'r Key> {
+        let at = |member: &u16| self.table.get(usize::from(*member));
+        let mut keys: Vec<&'r Key> = self.pool.iter().filter_map(at).collect();
+        keys.sort_by(|one, other| one.label.id.cmp(&other.label.id));
+        keys
+    }
+
     /// The key in use.
     pub(crate) fn key(&self) -> Option<&'r Key> {
         self.table.get(usize::from(self.current))
@@ -268,6 +354,19 @@ fn no_key(upstream: &Upstream, model: &str) -> Reject {
         return Reject::new(Kind::NoKey, message);
     }
     Reject::new(Kind::NoKey, format!("no keys found that support model: {model}"))
+}
+
+#[cold]
+fn no_key_for_all(upstream: &Upstream) -> Reject {
+    let name = &upstream.name;
+    let message = match upstream.keys.whole().is_empty() {
+        true => format!("no keys are configured for provider {name}"),
+        false => format!(
+            "no config found for batch apis; enable 'Use for Batch APIs' (use_for_batch_api) on a \
+             key of provider {name}"
+        ),
+    };
+    Reject::new(Kind::NoKey, message)
 }
 
 #[cold]

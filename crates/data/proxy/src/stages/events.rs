@@ -3,6 +3,7 @@
 use dialect::Framing;
 use wire::{Event, EventStreamMessage, EventStreamReader, SSE_EVENT_BYTES_MAX, SseReader};
 
+use crate::limits::REPLY_COLLECT_BYTES_MAX;
 use crate::reject::{Kind, Reject};
 
 /// Finds events in a stream whose bytes arrive in arbitrary cuts.
@@ -11,6 +12,10 @@ pub(crate) enum Events {
     Sse(SseReader),
     Lines(LineReader),
     Messages(EventStreamReader),
+    /// Nothing sets them apart: each piece is one.
+    Pieces,
+    /// All there is, is one event; it is read once there is no more.
+    Whole(LineReader),
 }
 
 /// Media types of streams, and what sets the events of each apart.
@@ -30,11 +35,18 @@ pub(crate) fn framing(content_type: &[u8]) -> Option<Framing> {
     STREAM_TYPES.iter().find(is_it).map(|(_, framing)| *framing)
 }
 
+/// Whether a reply of that media type is JSON.
+pub(crate) fn is_json(content_type: &[u8]) -> bool {
+    const JSON: &[u8] = b"application/json";
+    content_type.get(..JSON.len()).is_some_and(|start| start.eq_ignore_ascii_case(JSON))
+}
+
 /// Header lines of a stream that the gateway frames itself.
 pub(crate) fn header_lines(framing: Framing) -> &'static [u8] {
     match framing {
         Framing::Sse => b"content-type: text/event-stream\r\n",
         Framing::Lines => b"content-type: application/x-ndjson\r\n",
+        Framing::Bytes => b"content-type: application/octet-stream\r\n",
         Framing::EventStream => {
             b"content-type: application/vnd.amazon.eventstream\r\n\
               x-amzn-bedrock-content-type: application/json\r\n"
@@ -49,7 +61,13 @@ impl Events {
             Framing::Sse => Self::Sse(SseReader::new()),
             Framing::Lines => Self::Lines(LineReader::default()),
             Framing::EventStream => Self::Messages(EventStreamReader::new()),
+            Framing::Bytes => Self::Pieces,
         }
+    }
+
+    /// A reader of what is one event.
+    pub(crate) fn whole() -> Self {
+        Self::Whole(LineReader::default())
     }
 
     /// Starts anew, with the first bytes of the same stream.
@@ -58,6 +76,8 @@ impl Events {
             Self::Sse(_) => Self::Sse(SseReader::new()),
             Self::Lines(_) => Self::Lines(LineReader::default()),
             Self::Messages(_) => Self::Messages(EventStreamReader::new()),
+            Self::Pieces => Self::Pieces,
+            Self::Whole(_) => Self::whole(),
         }
     }
 
@@ -70,9 +90,15 @@ impl Events {
         match self {
             Self::Sse(reader) => reader.next(rest).map_err(|error| unreadable(&error)),
             Self::Lines(reader) => reader.next(rest),
+            Self::Whole(reader) => reader.keep(rest),
             Self::Messages(reader) => {
                 let message = reader.next(rest).map_err(|error| unreadable(&error))?;
                 message.map(message_event).transpose()
+            }
+            Self::Pieces => {
+                let data = std::mem::take(rest);
+                let piece = Event { event: None, data, id: None, retry_ms: None, raw: data };
+                Ok((!data.is_empty()).then_some(piece))
             }
         }
     }
@@ -81,8 +107,8 @@ impl Events {
     pub(crate) fn finish(&mut self) -> Option<Event<'_>> {
         match self {
             Self::Sse(reader) => reader.finish(),
-            Self::Lines(reader) => reader.finish(),
-            Self::Messages(_) => None,
+            Self::Lines(reader) | Self::Whole(reader) => reader.finish(),
+            Self::Messages(_) | Self::Pieces => None,
         }
     }
 
@@ -90,8 +116,9 @@ impl Events {
     pub(crate) fn is_inside_event(&self) -> bool {
         match self {
             Self::Sse(reader) => reader.is_inside_event(),
-            Self::Lines(reader) => reader.is_inside_event(),
+            Self::Lines(reader) | Self::Whole(reader) => reader.is_inside_event(),
             Self::Messages(reader) => reader.is_inside_message(),
+            Self::Pieces => false,
         }
     }
 }
@@ -152,6 +179,15 @@ impl LineReader {
         }
         self.is_pending_read = true;
         Ok(Some(event(&self.pending)))
+    }
+
+    /// Keeps all of `rest`, lines or not.
+    fn keep<'a>(&mut self, rest: &mut &[u8]) -> Result<Option<Event<'a>>, Reject> {
+        if self.pending.len() + rest.len() > REPLY_COLLECT_BYTES_MAX {
+            return Err(unreadable(&"the reply is too large"));
+        }
+        self.pending.extend_from_slice(std::mem::take(rest));
+        Ok(None)
     }
 
     fn finish(&mut self) -> Option<Event<'_>> {

@@ -45,6 +45,9 @@ pub(crate) fn judge(failure: &Reject, standing: &Standing) -> Verdict {
     let may_retry = standing.attempts <= standing.retry.max;
     match class(failure) {
         RetryClass::Never => give_up,
+        // Nothing was sent, so this is no retry.
+        RetryClass::UnusableKey if standing.live_keys > 0 => Verdict::BuryKey,
+        RetryClass::UnusableKey => give_up,
         // Keys only die where retries are on; else the caller sees what the provider said.
         RetryClass::DeadKey if standing.retry.max > 0 && standing.live_keys == 0 => {
             Verdict::Exhausted
@@ -122,6 +125,7 @@ fn speaks_of_rate_limit(failure: &Reject) -> bool {
 /// The word for the attempt trail.
 pub(crate) fn trail_reason(failure: &Reject) -> &'static str {
     match failure.status {
+        _ if failure.kind == Kind::CredentialsMissing => "authentication_error",
         401 | 403 => "authentication_error",
         402 => "billing_error",
         _ => "rate_limit_error",
@@ -191,6 +195,17 @@ mod tests {
         let off = Standing { retry: Retry { max: 0, ..RETRY }, attempts: 1, ..last };
         assert_eq!(judge(&failure, &off), Verdict::NextTarget);
         assert_eq!(verdict(&failure, 3), Verdict::NextTarget);
+    }
+
+    #[test]
+    fn a_key_without_credentials_is_no_attempt() {
+        let failure = Reject::new(Kind::CredentialsMissing, "");
+        let off = Retry { max: 0, ..RETRY };
+        let standing = Standing { attempts: 1, live_keys: 1, fresh_keys: 1, retry: off, random: 0 };
+        assert_eq!(judge(&failure, &standing), Verdict::BuryKey);
+        let last = Standing { live_keys: 0, fresh_keys: 0, ..standing };
+        assert_eq!(judge(&failure, &last), Verdict::NextTarget);
+        assert_eq!(trail_reason(&failure), "authentication_error");
     }
 
     #[test]

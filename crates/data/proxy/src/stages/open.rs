@@ -3,12 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use dialect::{Dialect, EventClass, Notes, ReplyOptions, Usage, UsageReader};
+use dialect::{
+    Body, Dialect, EventClass, Framing, Notes, ReplyOptions, Usage, UsageReader, Written,
+};
 use http::Method;
 use net::{Buffer, Connection, now};
 use wire::{BodyReader, Event, ResponseHead};
 
 use super::events::{self, Events};
+use super::follow::CallOff;
 use super::read::{make_room, memory_spent};
 use super::send::{Answering, broken};
 use super::watch::Watch;
@@ -26,7 +29,7 @@ pub(crate) struct Expectation<'r> {
     pub(crate) dialect: Dialect,
     pub(crate) caller: Dialect,
     /// Set when the reply has to be translated.
-    pub(crate) notes: Option<Notes>,
+    pub(crate) notes: Option<Box<Notes>>,
     /// The model name to report in a translated reply.
     pub(crate) model: &'r str,
     /// What to append to a translated OpenAI reply.
@@ -37,6 +40,10 @@ pub(crate) struct Expectation<'r> {
     pub(crate) may_retry: bool,
     pub(crate) began: Instant,
     pub(crate) stream_idle: Duration,
+    /// The caller wants a stream of a job, which may have come whole: then it is one event.
+    pub(crate) is_streamed_job: bool,
+    /// Set where the provider goes on with what nobody reads.
+    pub(crate) call_off: Option<Box<CallOff>>,
     /// Makes an id for a translated reply that came without one.
     pub(crate) number: u64,
 }
@@ -45,8 +52,9 @@ pub(crate) struct Expectation<'r> {
 pub(crate) enum Reply {
     /// Passes from connection to connection.
     Passing(Passing),
-    /// Translated or collected already; the provider's connection is done with.
-    Ready(Ready),
+    /// Translated or collected already; the provider's connection is done with. Apart, so that
+    /// other replies are not as large.
+    Ready(Box<Ready>),
     /// Sent.
     Gone,
 }
@@ -59,6 +67,8 @@ pub(crate) struct Passing {
     pub(crate) stream: Option<Box<Stream>>,
     /// Bytes of the input that belong to the head, or to `Stream::held`.
     pub(crate) taken: usize,
+    /// How the body begins, as far as that was looked at.
+    pub(crate) beginning: Beginning,
 }
 
 /// The beginning of a stream.
@@ -69,9 +79,11 @@ pub(crate) struct Stream {
     pub(crate) reader: Events,
     pub(crate) watch: Watch,
     /// Set when the stream has to be translated.
-    pub(crate) notes: Option<Notes>,
+    pub(crate) notes: Option<Box<Notes>>,
     /// The body ended inside `held`.
     pub(crate) has_ended: bool,
+    /// Set where the provider goes on with what nobody reads.
+    pub(crate) call_off: Option<Box<CallOff>>,
 }
 
 /// A complete reply.
@@ -111,7 +123,9 @@ pub(crate) fn open<'a>(
         }
         let input = answering.upstream.connection.input();
         let content_type = head.header(input, "content-type").unwrap_or_default();
-        let events = events::framing(content_type).map(Events::new);
+        let events = events::framing(content_type).or_else(|| byte_stream(&expectation));
+        let events = events.map(Events::new);
+        let events = events.or_else(|| expectation.is_streamed_job.then(Events::whole));
         if has_type(content_type, "text/html") {
             return Err(Reject::new(Kind::BadReply, "HTML response received from provider"));
         }
@@ -125,16 +139,26 @@ pub(crate) fn open<'a>(
             return Box::pin(collect_reply(client, answering, head, body, expectation)).await;
         }
         let connection = &mut answering.upstream.connection;
-        while begins(&body, connection.input(), head.len())?.is_none() {
+        let beginning = loop {
+            if let Some(beginning) = begins(&body, connection.input(), head.len())? {
+                break beginning;
+            }
             match connection.fill().await {
                 Ok(1..) => {}
-                Ok(0) if body.close().is_ok() => break,
+                Ok(0) if body.close().is_ok() => break Beginning::Other,
                 Ok(0) => return Err(cut_short()),
                 Err(error) => return Err(broken(client, &error)),
             }
-        }
-        Ok(Reply::Passing(Passing { answering, body, stream: None, taken: head.len() }))
+        };
+        let taken = head.len();
+        Ok(Reply::Passing(Passing { answering, body, stream: None, taken, beginning }))
     }
+}
+
+/// A reply that is nothing but bytes becomes a stream where the caller wants one.
+fn byte_stream(expectation: &Expectation<'_>) -> Option<Framing> {
+    let is_stream = expectation.notes.as_ref().is_some_and(|notes| notes.is_byte_stream);
+    is_stream.then_some(Framing::Bytes)
 }
 
 fn has_type(value: &[u8], expected: &str) -> bool {
@@ -184,13 +208,13 @@ pub(crate) fn begins(
 }
 
 #[cold]
-fn unexpected_status(status: u16) -> Reject {
+pub(crate) fn unexpected_status(status: u16) -> Reject {
     let message = format!("the provider answered with the unexpected status {status}");
     Reject::new(Kind::BadReply, message)
 }
 
 /// Reads the body of an error reply and makes a refusal of it.
-async fn refusal(
+pub(crate) async fn refusal(
     client: &Connection,
     answering: Answering,
     head: &ResponseHead,
@@ -198,7 +222,6 @@ async fn refusal(
     dialect: Dialect,
 ) -> Reject {
     let status = head.status();
-    answering.upstream.connection.set_deadline(Some(now() + ERROR_BODY_WAIT));
     answering.upstream.connection.set_deadline(Some(now() + ERROR_BODY_WAIT));
     let collected = collect(client, answering, head, body, ERROR_BODY_BYTES_MAX).await;
     match collected {
@@ -223,15 +246,17 @@ async fn refusal(
     }
 }
 
-struct Collected {
-    body: Buffer,
-    content_type: Vec<u8>,
-    header_lines: Vec<u8>,
-    retry_after_ms: Option<u64>,
+/// A reply read to its end.
+pub(crate) struct Collected {
+    pub(crate) body: Buffer,
+    pub(crate) content_type: Vec<u8>,
+    /// Header lines that the caller may see.
+    pub(crate) header_lines: Vec<u8>,
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 /// Reads a whole body, decodes it, and gives the connection back to its pool.
-async fn collect(
+pub(crate) async fn collect(
     client: &Connection,
     mut answering: Answering,
     head: &ResponseHead,
@@ -281,7 +306,7 @@ async fn collect(
     Ok(Collected { body, content_type, header_lines, retry_after_ms })
 }
 
-fn content_coding(head: &ResponseHead, input: &[u8]) -> Result<Option<Coding>, Reject> {
+pub(crate) fn content_coding(head: &ResponseHead, input: &[u8]) -> Result<Option<Coding>, Reject> {
     let Some(value) = head.header(input, "content-encoding") else { return Ok(None) };
     let value = String::from_utf8_lossy(value);
     coding(&value).map_err(|()| {
@@ -308,8 +333,10 @@ async fn collect_reply(
     let translating = Instant::now();
     let (body, usage, content_type) = match &expectation.notes {
         Some(notes) => {
-            let (body, usage) = translate(received, notes, &expectation)?;
-            (Buffer::from(body), usage, b"application/json".to_vec())
+            let said = String::from_utf8_lossy(&collected.content_type);
+            let received = Body { content_type: &said, bytes: received };
+            let (written, usage) = translate(received, notes, &expectation)?;
+            (Buffer::from(written.body), usage, written.content_type.as_bytes().to_vec())
         }
         None => {
             let mut reader = UsageReader::new(expectation.dialect);
@@ -319,14 +346,15 @@ async fn collect_reply(
     };
     let header_lines = collected.header_lines;
     let own = translating.elapsed();
-    Ok(Reply::Ready(Ready { body, content_type, usage, header_lines, raw, is_request_sent, own }))
+    let ready = Ready { body, content_type, usage, header_lines, raw, is_request_sent, own };
+    Ok(Reply::Ready(Box::new(ready)))
 }
 
 fn translate(
-    body: &[u8],
+    reply: Body<'_>,
     notes: &Notes,
     expectation: &Expectation<'_>,
-) -> Result<(Vec<u8>, Usage), Reject> {
+) -> Result<(Written, Usage), Reject> {
     let mut trailer = Vec::new();
     // With the raw reply shown the member is put in front instead, with it.
     if let Some(extra_fields) = expectation.extra_fields.filter(|_| !expectation.shows_raw) {
@@ -340,14 +368,36 @@ fn translate(
         id: &id,
         created: crate::unix_seconds(),
     };
-    let mut out = Vec::with_capacity(body.len() + body.len() / 4 + 256);
-    dialect::translate_reply(expectation.dialect, expectation.caller, body, &options, &mut out)
-        .map(|usage| (out, usage))
-        .map_err(|error| {
-            let message =
-                format!("the provider's reply could not be read: {error}: {}", snippet(body));
-            Reject::new(Kind::BadReply, message)
+    let (upstream, caller, body) = (expectation.dialect, expectation.caller, reply.bytes);
+    let translated = if upstream.is_media() {
+        dialect::translate_media_reply(upstream, caller, reply, &options)
+    } else {
+        let mut out = Vec::with_capacity(body.len() + body.len() / 4 + 256);
+        dialect::translate_reply(upstream, caller, body, &options, &mut out).map(|usage| {
+            let content_type = "application/json".into();
+            (Written { body: out, content_type, ..Written::default() }, usage)
         })
+    };
+    translated.map_err(|error| {
+        let message = format!("the provider's reply could not be read: {error}: {}", snippet(body));
+        Reject::new(Kind::BadReply, message)
+    })
+}
+
+/// A reply that is known to be a stream, with its beginning.
+pub(crate) async fn open_stream(
+    client: &Connection,
+    answering: Answering,
+    head: &ResponseHead,
+    body: BodyReader,
+    expectation: Expectation<'_>,
+) -> Result<Reply, Reject> {
+    let input = answering.upstream.connection.input();
+    let coding = content_coding(head, input)?;
+    let content_type = head.header(input, "content-type").unwrap_or_default();
+    let framing = events::framing(content_type).unwrap_or(dialect::Framing::Sse);
+    let start = Start::new(Events::new(framing), &expectation);
+    start_stream(client, answering, head, body, coding, start, expectation).await
 }
 
 /// Waits for the first event of a stream (or, while another attempt is possible, the first that
@@ -372,7 +422,7 @@ async fn start_stream(
         taken += step.consumed;
         let payload = rest.get(step.data.clone()).unwrap_or_default();
         let is_open = match coding {
-            None => start.take(payload)?,
+            None => start.take(payload, Instant::now())?,
             Some(_) => collect_piece(&mut encoded, payload)?,
         };
         if is_open || step.is_end {
@@ -390,14 +440,16 @@ async fn start_stream(
     };
     if let Some(coding) = coding {
         let decoded = decode(coding, encoded.as_slice(), REPLY_COLLECT_BYTES_MAX).await;
-        start.take(decoded.map_err(undecodable)?.as_slice())?;
+        start.take(decoded.map_err(undecodable)?.as_slice(), Instant::now())?;
     }
     if has_ended {
         start.end()?;
     }
     let Start { held, reader, watch, .. } = start;
-    let stream = Box::new(Stream { held, reader, watch, notes: expectation.notes, has_ended });
-    Ok(Reply::Passing(Passing { answering, body, stream: Some(stream), taken }))
+    let Expectation { notes, call_off, .. } = expectation;
+    let stream = Box::new(Stream { held, reader, watch, notes, has_ended, call_off });
+    let beginning = Beginning::Other;
+    Ok(Reply::Passing(Passing { answering, body, stream: Some(stream), taken, beginning }))
 }
 
 /// Keeps a piece of a compressed stream; always `false`: nothing of it can go out yet.
@@ -432,15 +484,15 @@ impl Start {
         }
     }
 
-    /// Takes payload; `true`: the stream may go out.
-    fn take(&mut self, payload: &[u8]) -> Result<bool, Reject> {
+    /// Takes payload that came `at` a moment; `true`: the stream may go out.
+    fn take(&mut self, payload: &[u8], at: Instant) -> Result<bool, Reject> {
         make_room(&mut self.held, payload.len())?;
         self.held.extend_from_slice(payload);
         let mut is_open = false;
         let mut rest = payload;
         while let Some(event) = self.reader.next(&mut rest)? {
             self.events += 1;
-            match self.watch.note(&event) {
+            match self.watch.note(&event, at) {
                 EventClass::Error if !is_open => {
                     return Err(first_event_error(self.dialect, &event));
                 }
@@ -466,13 +518,11 @@ impl Start {
         if self.held.is_empty() {
             return Err(Reject::new(Kind::BadReply, "empty response received from provider"));
         }
-        let dialect = self.dialect;
-        match self.reader.finish() {
-            Some(event) if self.events == 0 && self.watch.note(&event) == EventClass::Error => {
-                Err(first_event_error(dialect, &event))
-            }
-            _ => Ok(()),
+        let Some(event) = self.reader.finish() else { return Ok(()) };
+        if self.events == 0 && self.watch.note(&event, Instant::now()) == EventClass::Error {
+            return Err(first_event_error(self.dialect, &event));
         }
+        Ok(())
     }
 }
 
@@ -491,12 +541,12 @@ fn first_event_error(dialect: Dialect, event: &Event<'_>) -> Reject {
 }
 
 #[cold]
-fn bad_framing(error: &wire::BodyError) -> Reject {
+pub(super) fn bad_framing(error: &wire::BodyError) -> Reject {
     Reject::new(Kind::ConnectionFailed, format!("the provider's reply is broken: {error}"))
 }
 
 #[cold]
-fn cut_short() -> Reject {
+pub(super) fn cut_short() -> Reject {
     let message = "failed to execute HTTP request to provider API: \
                    the connection was closed inside the reply";
     Reject::new(Kind::ConnectionFailed, message)

@@ -31,6 +31,12 @@ pub(crate) struct Ask<'b> {
     pub(crate) wants_usage: bool,
     /// `fallbacks`: model names to try next.
     pub(crate) fallbacks: Vec<String>,
+    /// Somewhere in it, at whatever depth, there is a `cache_control`.
+    pub(crate) has_cache_control: bool,
+    /// `stream_format` is `sse`: sound in events.
+    pub(crate) wants_sound_events: bool,
+    /// The content type of a body that is a form.
+    pub(crate) form_type: Option<&'b [u8]>,
 }
 
 /// Reads `body`, which must be one JSON object, and lists its members into `members`.
@@ -55,6 +61,7 @@ fn scan<'b>(body: &'b [u8], members: &mut Vec<Member>) -> Result<(Ask<'b>, bool)
     loop {
         match found.next_member() {
             Ok(None) => {
+                ask.has_cache_control = found.has_cache_control();
                 let is_text = found.is_ascii() || std::str::from_utf8(body).is_ok();
                 return Ok((ask, is_text));
             }
@@ -92,6 +99,10 @@ fn take<'b>(ask: &mut Ask<'b>, body: &'b [u8], member: &dialect::Member) -> Resu
         b"stream_options" => {
             ask.wants_usage = sonic_rs::get(value, ["include_usage"])
                 .is_ok_and(|include_usage| include_usage.as_bool() == Some(true));
+            Ok(())
+        }
+        b"stream_format" => {
+            ask.wants_sound_events = value == b"\"sse\"";
             Ok(())
         }
         b"fallbacks" if value != b"null" => {
@@ -160,12 +171,12 @@ fn too_long() -> Reject {
 }
 
 #[cold]
-fn twice(name: &'static str) -> Reject {
+pub(crate) fn twice(name: &'static str) -> Reject {
     Reject::new(Kind::Malformed, format!("{name} is given twice"))
 }
 
 #[cold]
-fn wrong_type(name: &'static str, expected: &'static str) -> Reject {
+pub(crate) fn wrong_type(name: &'static str, expected: &'static str) -> Reject {
     Reject::new(Kind::Malformed, format!("{name} must be {expected}"))
 }
 

@@ -4,19 +4,28 @@
 mod betas;
 mod billing;
 mod body_rules;
+mod inner_model;
+mod message_rules;
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use dialect::{Dialect, Notes, RequestOptions};
+use dialect::{Dialect, GeminiTarget, Notes, RequestOptions};
 use net::Buffer;
-use snapshot::{Destination, HeaderFilter, Key, KeyAuth, Service, Sign, Unsigned, Upstream};
+use snapshot::{Destination, HeaderFilter, Key, KeyAuth, Path, Service, Sign, Unsigned, Upstream};
 use wire::RequestHead;
 
+use super::form;
 use super::peek::{Member, peek};
 use super::splice::Edits;
 use crate::caller::CallerHeaders;
 use crate::reject::{Kind, Reject};
+use crate::reply_head::push_header;
+
+pub(crate) use inner_model::model_to_rank;
 
 /// Output limit written for Anthropic where the caller set none: the API demands one.
 const MAX_TOKENS_DEFAULT: u32 = 4096;
@@ -33,12 +42,24 @@ pub(crate) struct Source<'r> {
     pub(crate) dialect: Dialect,
     pub(crate) body: &'r [u8],
     pub(crate) members: &'r [Member],
+    /// See [`super::peek::Ask`].
+    pub(crate) has_cache_control: bool,
     pub(crate) model_at: Option<Range<usize>>,
+    /// The content type of a body that is a form; then `members` are the parts that are for the gateway alone.
+    pub(crate) form_type: Option<&'r [u8]>,
     /// The caller names the model in the path.
     pub(crate) has_model_in_path: bool,
     pub(crate) is_streaming: bool,
     /// `Some(n)`: `body` is only the beginning, the whole has `n` bytes.
     pub(crate) total_bytes: Option<u64>,
+}
+
+impl<'r> Source<'r> {
+    fn body(&self) -> Body<'r> {
+        let Self { body, members, has_cache_control, .. } = *self;
+        let content_type = self.form_type.unwrap_or(JSON);
+        Body { text: body, members, has_cache_control, content_type, path: "" }
+    }
 }
 
 /// Where one attempt goes.
@@ -52,13 +73,16 @@ pub(crate) struct Attempt<'r> {
     pub(crate) is_subscription: bool,
     /// The model id on the wire.
     pub(crate) model: &'r str,
+    /// The name that tells what it is like.
+    pub(crate) likeness: &'r str,
 }
 
 /// A request ready to be written.
 pub(crate) struct Outbound {
     pub(crate) bytes: Buffer,
-    /// What the translation of the reply must know; `None` when the reply is relayed.
-    pub(crate) notes: Option<Notes>,
+    /// What the translation of the reply must know; `None` when the reply is relayed, which is why
+    /// it stands apart.
+    pub(crate) notes: Option<Box<Notes>>,
 }
 
 impl Outbound {
@@ -90,8 +114,15 @@ pub(crate) fn prepare(
     let target = attempt.service.dialect;
     if target == source.dialect {
         edits.clear();
-        let body = Body { text: source.body, members: source.members };
-        splice(source, attempt, &body, edits);
+        let body = source.body();
+        match source.form_type {
+            None => splice(source, attempt, &body, edits),
+            Some(_) => {
+                let has_model = attempt.service.path.has_model();
+                let model_at = source.model_at.as_ref();
+                form::edit(body.text, model_at, attempt.model, body.members, has_model, edits);
+            }
+        }
         let bytes = write(source, attempt, &destination, &body, edits)?;
         return Ok(Outbound { bytes, notes: None });
     }
@@ -99,25 +130,43 @@ pub(crate) fn prepare(
         let message = "the request body is too large to be translated for this provider";
         return Err(Reject::new(Kind::BodyTooLarge, message));
     }
+    if target.is_media() {
+        return media(source, attempt, &destination, edits);
+    }
     let (text, notes) = translate(source, attempt, target)?;
     let mut members = Vec::new();
-    peek(&text, &mut members)?;
+    // A list of tasks has no members that a rule could be for.
+    let has_cache_control = text.starts_with(b"{") && peek(&text, &mut members)?.has_cache_control;
     edits.clear();
-    let body = Body { text: &text, members: &members };
-    let rules = attempt.service.body;
-    body_rules::apply(rules, attempt.model, body.text, body.members, edits);
+    let body = Body { has_cache_control, ..Body::json(&text, &members) };
+    body_rules::apply(attempt.service.body, attempt.likeness, &body, edits);
     force_store_off(attempt, &body, edits);
+    let own_path = notes.path.map(Path::new);
+    let path = own_path.as_ref().unwrap_or(destination.path);
+    let destination = Destination { path, ..destination };
     let bytes = write(source, attempt, &destination, &body, edits)?;
-    Ok(Outbound { bytes, notes: Some(notes) })
+    Ok(Outbound { bytes, notes: Some(Box::new(notes)) })
 }
 
-/// A JSON object with its members.
+/// The content type of most bodies.
+const JSON: &[u8] = b"application/json";
+
+/// A JSON object with its members, or a body of another kind.
 struct Body<'b> {
     text: &'b [u8],
     members: &'b [Member],
+    /// See [`super::peek::Ask`].
+    has_cache_control: bool,
+    content_type: &'b [u8],
+    /// What belongs behind the endpoint's path.
+    path: &'b str,
 }
 
-impl Body<'_> {
+impl<'b> Body<'b> {
+    fn json(text: &'b [u8], members: &'b [Member]) -> Self {
+        Self { text, members, has_cache_control: false, content_type: JSON, path: "" }
+    }
+
     fn find(&self, name: &str) -> Option<(usize, &Member)> {
         let is_it = |member: &&Member| self.text.get(member.key.clone()) == Some(name.as_bytes());
         let index = self.members.iter().position(|member| is_it(&member))?;
@@ -127,7 +176,7 @@ impl Body<'_> {
 
 /// Notes the edits of a body that stays in its dialect.
 fn splice(source: &Source<'_>, attempt: &Attempt<'_>, body: &Body<'_>, edits: &mut Edits) {
-    name_model(source, attempt, edits);
+    name_model(source, attempt, body, edits);
     if source.total_bytes.is_some() {
         // Of a body that streams through only what has been read can be edited.
         return;
@@ -142,20 +191,29 @@ fn splice(source: &Source<'_>, attempt: &Attempt<'_>, body: &Body<'_>, edits: &m
     for (index, _) in members.filter(|(_, member)| is_meant_for_gateway(member)) {
         edits.remove(index);
     }
+    if source.has_model_in_path && source.is_streaming {
+        say_stream(attempt, body, edits);
+    }
     let may_ask = !attempt.service.body.drops.contains(&STREAM_OPTIONS);
     if source.is_streaming && attempt.service.dialect == Dialect::OpenAiChat && may_ask {
         ask_for_usage(body, edits);
     }
-    body_rules::apply(attempt.service.body, attempt.model, body.text, body.members, edits);
+    body_rules::apply(attempt.service.body, attempt.likeness, body, edits);
     force_store_off(attempt, body, edits);
 }
 
 /// The body names the model as the provider knows it, unless model and path belong together.
-fn name_model(source: &Source<'_>, attempt: &Attempt<'_>, edits: &mut Edits) {
+fn name_model(source: &Source<'_>, attempt: &Attempt<'_>, body: &Body<'_>, edits: &mut Edits) {
+    let dialect = attempt.service.dialect;
     match &source.model_at {
-        _ if source.has_model_in_path && attempt.service.path.has_model() => {}
+        _ if source.has_model_in_path && attempt.service.path.has_model() => {
+            inner_model::rename(dialect, body, attempt.model, edits);
+        }
         Some(at) if is_already(source.body, at, attempt.model) => {}
         Some(at) => edits.replace_string(at.clone(), attempt.model),
+        None if dialect == Dialect::BedrockRerank => {
+            inner_model::rename(dialect, body, attempt.model, edits);
+        }
         None => {
             let mut quoted = Vec::with_capacity(attempt.model.len() + 2);
             crate::json::write_string(attempt.model, &mut |piece| quoted.extend_from_slice(piece));
@@ -167,6 +225,19 @@ fn name_model(source: &Source<'_>, attempt: &Attempt<'_>, edits: &mut Edits) {
 fn is_already(body: &[u8], at: &Range<usize>, model: &str) -> bool {
     let quoted = body.get(at.clone()).unwrap_or_default();
     quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")) == Some(model.as_bytes())
+}
+
+/// Where the caller's path says that the answer streams, Anthropic wants it in the body too.
+fn say_stream(attempt: &Attempt<'_>, body: &Body<'_>, edits: &mut Edits) {
+    const MEMBER: &str = "stream";
+    if !matches!(attempt.service.dialect, Dialect::AnthropicMessages | Dialect::AnthropicComplete) {
+        return;
+    }
+    match body.find(MEMBER) {
+        None => edits.add(MEMBER, b"true"),
+        Some((_, member)) if body.text.get(member.value.clone()) == Some(b"true") => {}
+        Some((_, member)) => edits.replace(member.value.clone(), "true"),
+    }
 }
 
 /// Member of a request that asks a stream for its usage.
@@ -217,33 +288,74 @@ fn translate(
     attempt: &Attempt<'_>,
     target: Dialect,
 ) -> Result<(Vec<u8>, Notes), Reject> {
-    let options = RequestOptions {
-        max_tokens_default: MAX_TOKENS_DEFAULT,
-        pass_extra: source.headers.passes_extra(source.bytes),
-        stream: source.is_streaming,
-        openai: attempt.upstream.openai,
-        ..RequestOptions::new(attempt.model)
-    };
+    let options = request_options(source, attempt);
     let is_messages = source.dialect == Dialect::AnthropicMessages;
     let body = match is_messages && source.headers.is_claude_code(source.bytes) {
-        true => billing::without_block(&Body { text: source.body, members: source.members }),
+        true => billing::without_block(&source.body()),
         false => Cow::Borrowed(source.body),
     };
     let mut text = Vec::with_capacity(body.len() + body.len() / 4 + 256);
     dialect::translate_request(source.dialect, target, &body, &options, &mut text)
         .map(|notes| (text, notes))
-        .map_err(|error| {
-            let kind = if error.is_inexpressible() { Kind::Inexpressible } else { Kind::Malformed };
-            let provider = &attempt.upstream.name;
-            Reject::new(
-                kind,
-                if error.is_inexpressible() {
-                    format!("{error} (provider {provider})")
-                } else {
-                    error.to_string()
-                },
-            )
-        })
+        .map_err(|error| untranslatable(&error, attempt))
+}
+
+fn request_options<'r>(source: &Source<'_>, attempt: &Attempt<'r>) -> RequestOptions<'r> {
+    RequestOptions {
+        max_tokens_default: MAX_TOKENS_DEFAULT,
+        pass_extra: source.headers.passes_extra(source.bytes),
+        stream: source.is_streaming,
+        openai: attempt.upstream.openai,
+        gemini: GeminiTarget::of_model(attempt.likeness),
+        provider: &attempt.upstream.name,
+        nonce,
+        ..RequestOptions::new(attempt.model)
+    }
+}
+
+#[cold]
+fn untranslatable(error: &dialect::Error, attempt: &Attempt<'_>) -> Reject {
+    if !error.is_inexpressible() {
+        return Reject::new(Kind::Malformed, error.to_string());
+    }
+    let message = format!("{error} (provider {})", attempt.upstream.name);
+    Reject::new(Kind::Inexpressible, message)
+}
+
+/// The outbound request where its body, or the reply's, may be something else than JSON.
+fn media(
+    source: &Source<'_>,
+    attempt: &Attempt<'_>,
+    destination: &Destination<'_>,
+    edits: &mut Edits,
+) -> Result<Outbound, Reject> {
+    let content_type = String::from_utf8_lossy(source.form_type.unwrap_or(JSON));
+    let body = dialect::Body { content_type: &content_type, bytes: source.body };
+    let options = request_options(source, attempt);
+    let target = attempt.service.dialect;
+    let (written, notes) = dialect::translate_media_request(source.dialect, target, body, &options)
+        .map_err(|error| untranslatable(&error, attempt))?;
+    edits.clear();
+    let content_type = written.content_type.as_bytes();
+    let body = Body {
+        text: &written.body,
+        members: &[],
+        has_cache_control: false,
+        content_type,
+        path: &written.path,
+    };
+    let bytes = write(source, attempt, destination, &body, edits)?;
+    Ok(Outbound { bytes, notes: Some(Box::new(notes)) })
+}
+
+/// A number nobody else has: keys of the process's own hash a count.
+fn nonce() -> u128 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static KEYS: LazyLock<[RandomState; 2]> =
+        LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let [high, low] = KEYS.each_ref().map(|keys| u128::from(keys.hash_one(count)));
+    high << 64 | low
 }
 
 /// Head and edited body in one buffer.
@@ -259,18 +371,28 @@ fn write(
     // The part of a streamed body that is still to come goes out as it is.
     let unread = source.total_bytes.map_or(0, |total| total - source.body.len() as u64);
     let mut out = Buffer::with_capacity(HEAD_BYTES_USUAL + here);
-    write_head(source, attempt, destination, here as u64 + unread, &mut out);
+    write_head(source, attempt, destination, body, here as u64 + unread, &mut out);
     if let (None, Some(Key { auth: KeyAuth::Signer(signer), .. })) =
         (attempt.direct_key, attempt.key)
     {
         let mut text = Vec::with_capacity(here);
         edits.apply(body.text, body.members, &mut |piece| text.extend_from_slice(piece));
-        let lines = sign(&**signer, attempt, destination, &text)?;
+        let lines = sign(&**signer, attempt, destination, body, &text)?;
         out.extend_from_slice(&lines);
     }
     out.extend_from_slice(b"\r\n");
     edits.apply(body.text, body.members, &mut |piece| out.extend_from_slice(piece));
     Ok(out)
+}
+
+/// The authentication lines of a request whose body is JSON, and that is signed by itself.
+pub(crate) fn sign_json(
+    signer: &dyn Sign,
+    attempt: &Attempt<'_>,
+    destination: &Destination<'_>,
+    text: &[u8],
+) -> Result<Vec<u8>, Reject> {
+    sign(signer, attempt, destination, &Body::json(text, &[]), text)
 }
 
 /// The authentication lines of a request that is signed by itself.
@@ -279,20 +401,23 @@ fn sign(
     signer: &dyn Sign,
     attempt: &Attempt<'_>,
     destination: &Destination<'_>,
-    body: &[u8],
+    body: &Body<'_>,
+    text: &[u8],
 ) -> Result<Vec<u8>, Reject> {
-    let path = format!("{}{}", destination.base_path, destination.path.text(attempt.model));
+    let path = destination.path.text(attempt.model);
+    let path = format!("{}{path}{}", destination.base_path, body.path);
+    let content_type = String::from_utf8_lossy(body.content_type);
     let unsigned = Unsigned {
         method: "POST",
         authority: &destination.endpoint.authority,
         path: &path,
-        headers: &[("content-type", "application/json")],
-        body,
+        headers: &[("content-type", &content_type)],
+        body: text,
     };
     let mut lines = Vec::new();
     signer.sign(&unsigned, &mut lines).map(|()| lines).map_err(|why| {
         let message = format!("provider {}: no credentials: {why}", attempt.upstream.name);
-        Reject::new(Kind::CredentialsExhausted, message)
+        Reject::new(Kind::CredentialsMissing, message)
     })
 }
 
@@ -303,27 +428,33 @@ fn write_head(
     source: &Source<'_>,
     attempt: &Attempt<'_>,
     destination: &Destination<'_>,
+    body: &Body<'_>,
     body_len: u64,
     out: &mut Buffer,
 ) {
     out.extend_from_slice(b"POST ");
     out.extend_from_slice(destination.base_path.as_bytes());
     destination.path.write(attempt.model, &mut |piece| out.extend_from_slice(piece.as_bytes()));
+    out.extend_from_slice(body.path.as_bytes());
     if attempt.is_subscription
         && let Some(query) = source.head.query(source.bytes)
     {
         out.extend_from_slice(b"?");
         out.extend_from_slice(query.as_bytes());
     }
-    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    out.extend_from_slice(destination.endpoint.authority.as_bytes());
-    out.extend_from_slice(b"\r\ncontent-type: application/json\r\n");
     let auth_line = match (attempt.direct_key, attempt.key) {
         (Some(line), _) => line,
         (None, Some(key)) => key.auth.line(),
         (None, None) => "",
     };
-    out.extend_from_slice(auth_line.as_bytes());
+    out.extend_from_slices([
+        b" HTTP/1.1\r\nhost: ",
+        destination.endpoint.authority.as_bytes(),
+        b"\r\ncontent-type: ",
+        body.content_type,
+        b"\r\n",
+        auth_line.as_bytes(),
+    ]);
     let forwarded = forwarded_headers(source, attempt);
     for line in &*attempt.service.headers {
         // What the caller sends for this request beats what is configured for all.
@@ -332,14 +463,9 @@ fn write_head(
         }
     }
     for (name, value) in &forwarded {
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
+        push_header(out, name.as_bytes(), value);
     }
-    out.extend_from_slice(b"content-length: ");
-    crate::json::push_number(out, body_len);
-    out.extend_from_slice(b"\r\n");
+    push_header(out, "content-length", itoa::Buffer::new().format(body_len).as_bytes());
 }
 
 /// The caller's headers that travel to the provider: `x-bf-eh-<name>`, allow-listed ones, and
@@ -348,7 +474,7 @@ fn forwarded_headers<'r>(
     source: &Source<'r>,
     attempt: &Attempt<'_>,
 ) -> Vec<(Cow<'r, str>, Cow<'r, [u8]>)> {
-    let filter = source.header_filter;
+    let (filter, upstream) = (source.header_filter, attempt.upstream);
     let keeps_anthropic = source.headers.has_anthropic
         && source.dialect == Dialect::AnthropicMessages
         && attempt.service.dialect == Dialect::AnthropicMessages;
@@ -366,7 +492,7 @@ fn forwarded_headers<'r>(
         } else if filter.forwards(&name) {
             forwarded.push((name, value.into()));
         } else if keeps_anthropic && name == "anthropic-beta" && filter.permits(&name) {
-            let betas = betas::taken_by(&attempt.upstream.name, value);
+            let betas = betas::taken_by(&upstream.name, &upstream.beta_overrides, value);
             forwarded.extend((!betas.is_empty()).then_some((name, betas)));
         } else if keeps_anthropic && name.starts_with("anthropic-") && filter.permits(&name)
             || attempt.is_subscription && is_straight(&name)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dialect::Operation;
+use foldhash::fast::RandomState;
 use seam::{Event, Inference, Rotation, StageTimes};
 use snapshot::KeyLabel;
 
@@ -17,7 +18,7 @@ const NAMES_MAX: usize = 4096;
 
 /// Shared copies of names.
 #[derive(Debug, Default)]
-pub(crate) struct Names(RefCell<HashMap<Box<str>, Arc<str>>>);
+pub(crate) struct Names(RefCell<HashMap<Box<str>, Arc<str>, RandomState>>);
 
 impl Names {
     /// The shared copy of `name`.
@@ -62,6 +63,8 @@ pub(crate) struct Account {
     pub(crate) stages: StageTimes,
     pub(crate) seen: Seen,
     pub(crate) rotations: Vec<Rotation>,
+    /// When the reply was through, where there was one.
+    pub(crate) ended: Option<Instant>,
 }
 
 impl Account {
@@ -77,6 +80,7 @@ impl Account {
             stages: StageTimes::default(),
             seen: Seen::default(),
             rotations: Vec::new(),
+            ended: None,
         }
     }
 
@@ -94,15 +98,16 @@ impl Account {
         entries.join(", ")
     }
 
-    fn into_inference(self, total_us: u64) -> Option<Inference> {
-        // A request that never came as far as a provider belongs to none.
-        let labels = self.labels;
+    /// Gives away what it has; in place, because it is large.
+    fn inference(&mut self, total_us: u64) -> Option<Inference> {
+        let labels = &mut self.labels;
         Some(Inference {
             operation: self.operation,
-            provider: labels.provider?,
-            model: labels.model.unwrap_or_else(|| "".into()),
-            alias: labels.alias,
-            key: labels.key,
+            // A request that never came as far as a provider belongs to none.
+            provider: labels.provider.take()?,
+            model: labels.model.take().unwrap_or_else(|| "".into()),
+            alias: labels.alias.take(),
+            key: labels.key.take(),
             routing_engine: labels.routing_engine,
             retries: self.retries,
             fallback_index: labels.fallback_index,
@@ -111,9 +116,9 @@ impl Account {
             overhead_us: total_us.saturating_sub(self.upstream_us + self.pauses_us),
             stages: self.stages,
             first_token_us: self.seen.first_token_us,
-            gaps: (self.seen.gaps.count() > 0).then(|| Box::new(self.seen.gaps)),
+            gaps: self.seen.gaps.take(),
             usage: self.seen.usage,
-            rotations: self.rotations.into(),
+            rotations: std::mem::take(&mut self.rotations).into(),
         })
     }
 }
@@ -130,8 +135,10 @@ pub(crate) struct Outline {
 }
 
 /// The event of a finished request.
-pub(crate) fn event(outline: Outline, account: Option<Account>) -> Event {
-    let total_us = outline.began.elapsed().as_micros() as u64;
+pub(crate) fn event(outline: Outline, account: Option<&mut Account>) -> Event {
+    let ended = account.as_ref().and_then(|account| account.ended);
+    let total = ended.unwrap_or_else(Instant::now).duration_since(outline.began);
+    let total_us = total.as_micros() as u64;
     Event {
         method: outline.method,
         route: outline.route,
@@ -139,6 +146,6 @@ pub(crate) fn event(outline: Outline, account: Option<Account>) -> Event {
         request_bytes: outline.request_bytes,
         response_bytes: outline.response_bytes,
         total_us,
-        inference: account.and_then(|account| account.into_inference(total_us)),
+        inference: account.and_then(|account| account.inference(total_us)),
     }
 }

@@ -1,6 +1,8 @@
 //! Stage 11: reply → caller. Each piece leaves as it comes; usage is read on the way.
 
+mod chunks;
 mod list;
+mod numbers;
 mod output;
 mod stream;
 mod unary;
@@ -20,7 +22,7 @@ use crate::inject::Injector;
 use crate::limits::WRITE_PIECE_BYTES;
 use crate::reject::{Kind, Reject};
 use crate::reply_head::{Framing, ReplyContext, push_forwardable, push_header};
-use crate::routes::{Family, Tells};
+use crate::routes::{Family, Telling, Tells};
 
 /// What a reply needs besides itself.
 pub(crate) struct Manners<'r> {
@@ -30,14 +32,16 @@ pub(crate) struct Manners<'r> {
     pub(crate) routed: Option<Routed<'r>>,
     /// When the request was received.
     pub(crate) began: Instant,
+    /// When the reply had been looked into.
+    pub(crate) opened: Instant,
     /// Longest silence of the provider inside a reply.
     pub(crate) silence_max: Duration,
     /// Makes an id for a translated reply that came without one.
     pub(crate) number: u64,
     /// The provider tells the usage of its streams only because the gateway asks for it.
     pub(crate) hides_usage: bool,
-    /// The caller wants the events of a stream as the elements of a JSON array.
-    pub(crate) lists_events: bool,
+    /// How the caller gets the events of a stream.
+    pub(crate) telling: Telling,
 }
 
 impl Manners<'_> {
@@ -68,6 +72,7 @@ pub(crate) struct Relayed {
     pub(crate) upstream_us: u64,
     /// Time spent on the reply otherwise.
     pub(crate) own_ns: u64,
+    pub(crate) ended: Instant,
     /// Why it broke off, if it did. The caller has been told as far as that was possible.
     pub(crate) failure: Option<Reject>,
     /// The caller's connection can take another request.
@@ -82,6 +87,7 @@ impl Relayed {
             status: Kind::Internal.status(),
             upstream_us: 0,
             own_ns: 0,
+            ended: Instant::now(),
             response_bytes: 0,
             failure: Some(Reject::new(Kind::Internal, "the reply was sent before")),
             is_intact: false,
@@ -112,9 +118,8 @@ pub(crate) async fn relay(
         head,
         manners,
         passing,
-        output: Output::new(additions.extra_fields, manners.began),
+        output: Output::new(additions.extra_fields, manners.began, manners.opened),
         header_lines: additions.header_lines,
-        opened: Instant::now(),
         waited: Duration::ZERO,
         failure: None,
         is_intact: true,
@@ -144,6 +149,9 @@ fn give_back(reply: &mut Reply, head: &ResponseHead, relayed: &Relayed) {
     }
 }
 
+/// Status of a good reply that the gateway has written itself.
+const TRANSLATED_STATUS: u16 = 200;
+
 /// Sends a reply that is complete already.
 async fn send_ready(
     client: &mut Connection,
@@ -168,20 +176,24 @@ async fn send_ready(
             .push(body.as_slice(), &mut extended, |out| extra_fields.write(latency, 0, out));
         body = extended;
     }
+    // That the provider made something, a job say, is nothing the caller asked for.
+    let is_success = (200..=299).contains(&head.status());
+    let status = if is_translated && is_success { TRANSLATED_STATUS } else { head.status() };
     let mut out = Buffer::new();
-    context.begin(head.status(), &mut out);
+    context.begin(status, &mut out);
     push_header(&mut out, "content-type", &ready.content_type);
     out.extend_from_slice(&ready.header_lines);
     out.extend_from_slice(additions.header_lines.as_slice());
     context.end(Framing::Length(body.len() as u64), &mut out);
     let response_bytes = body.len() as u64;
-    let opened = Instant::now();
     let written = write_ready(client, context, out, body).await;
+    let ended = Instant::now();
     Relayed {
         seen: Seen { usage: ready.usage, ..Seen::default() },
-        status: head.status(),
+        status,
         upstream_us: 0,
-        own_ns: opened.elapsed().as_nanos() as u64,
+        own_ns: ended.duration_since(manners.opened).as_nanos() as u64,
+        ended,
         response_bytes,
         is_intact: written.is_ok(),
         failure: written.err(),
@@ -229,7 +241,6 @@ struct Relay<'f> {
     output: Output,
     /// Gone once the head is written: a stream lives long.
     header_lines: Buffer,
-    opened: Instant,
     /// Time spent waiting for the provider.
     waited: Duration,
     failure: Option<Reject>,
@@ -272,6 +283,7 @@ impl Relay<'_> {
 
     /// Moves the next payload of the provider's input through `take`, and says whether the body ends
     /// with it.
+    #[inline]
     fn look(&mut self, mut take: impl FnMut(&mut Output, &[u8], bool)) -> Result<Look, Reject> {
         let connection = &mut self.passing.answering.upstream.connection;
         let step = self.passing.body.next(connection.input()).map_err(|error| {
@@ -295,7 +307,9 @@ impl Relay<'_> {
         connection.set_deadline(Some(now() + self.manners.silence_max));
         let waiting = Instant::now();
         let received = self.passing.answering.upstream.connection.fill().await;
-        self.waited += waiting.elapsed();
+        let arrived = Instant::now();
+        self.waited += arrived.duration_since(waiting);
+        self.output.arrived = arrived;
         match received {
             Ok(1..) => Ok(true),
             Ok(0) if self.passing.body.close().is_ok() => Ok(false),
@@ -324,11 +338,14 @@ impl Relay<'_> {
     }
 
     fn finish(self, seen: Seen) -> Relayed {
+        let ended = Instant::now();
+        let taken = ended.duration_since(self.manners.opened);
         Relayed {
             seen,
             status: self.head.status(),
             upstream_us: self.waited.as_micros() as u64,
-            own_ns: self.opened.elapsed().saturating_sub(self.waited).as_nanos() as u64,
+            own_ns: taken.saturating_sub(self.waited).as_nanos() as u64,
+            ended,
             response_bytes: self.output.framed.body_bytes,
             failure: self.failure,
             is_intact: self.is_intact,

@@ -53,7 +53,12 @@ pub(crate) async fn send(
     outbound: Buffer,
     head: &mut ResponseHead,
 ) -> Result<Answering, SendError> {
-    let mut upstream = connect(client, delivery).await?;
+    let idle = (!delivery.is_fresh).then(|| net::checkout_idle(delivery.endpoint)).flatten();
+    let mut upstream = match idle {
+        Some(upstream) => upstream,
+        // Boxed, like every future off the warm path: a connection is as large as its largest one.
+        None => Box::pin(connect(client, delivery)).await?,
+    };
     let pair = net::pair(client, &upstream.connection);
     let connected = now();
     upstream.connection.set_deadline(Some(connected + delivery.timeout));
@@ -95,7 +100,7 @@ pub(crate) async fn send(
     }
 }
 
-/// A connection from the pool at once, or a new one while the caller is there.
+/// A new connection, or one that comes back to the pool, while the caller is there.
 async fn connect(client: &Connection, delivery: &Delivery<'_>) -> Result<Upstream, SendError> {
     let deadline = now() + delivery.timeout;
     let connecting = async {

@@ -30,6 +30,8 @@ enum Text {
     None,
     Static(&'static [u8]),
     Number(u64),
+    /// A plain text, which stands in `Edits::texts`.
+    Plain(Range<usize>),
     /// A JSON string made from a plain one, which stands in `Edits::texts`.
     Quoted(Range<usize>),
 }
@@ -49,6 +51,13 @@ impl Edits {
         let start = self.texts.len();
         self.texts.push_str(text);
         self.changes.push(Change { at, text: Text::Quoted(start..self.texts.len()) });
+    }
+
+    /// Puts `text` as it is in place of `at`, for bodies that are no JSON.
+    pub(crate) fn replace_text(&mut self, at: Range<usize>, text: &str) {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        self.changes.push(Change { at, text: Text::Plain(start..self.texts.len()) });
     }
 
     /// Puts `text` in place of `at`.
@@ -94,6 +103,9 @@ impl Edits {
                 Text::None => {}
                 Text::Static(text) => out(text),
                 Text::Number(number) => out(itoa::Buffer::new().format(*number).as_bytes()),
+                Text::Plain(at) => {
+                    out(self.texts.get(at.clone()).unwrap_or_default().as_bytes());
+                }
                 Text::Quoted(at) => {
                     let text = self.texts.get(at.clone()).unwrap_or_default();
                     crate::json::write_string(text, out);
@@ -102,7 +114,8 @@ impl Edits {
             done = change.at.end;
         }
         let rest = body.get(done..).unwrap_or_default();
-        match rest.iter().rposition(|byte| *byte == b'}').filter(|_| !self.added.is_empty()) {
+        let close = || rest.iter().rposition(|byte| *byte == b'}');
+        match (!self.added.is_empty()).then(close).flatten() {
             Some(close) => {
                 out(&rest[..close]);
                 // The comma in front of the first is left out where it would stand alone.

@@ -15,14 +15,17 @@ pub(crate) struct Watch {
     last_output: Option<Instant>,
     first_token_us: Option<u64>,
     gaps: Gaps,
+    /// The last event showed what was used.
+    shows_usage: bool,
 }
 
-/// What became of a stream, for the record.
-#[derive(Clone, Copy, Debug, Default)]
+/// What became of a reply, for the record.
+#[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) usage: Usage,
     pub(crate) first_token_us: Option<u64>,
-    pub(crate) gaps: Gaps,
+    /// Set for streams of more than one output frame.
+    pub(crate) gaps: Option<Box<Gaps>>,
 }
 
 impl Watch {
@@ -35,32 +38,38 @@ impl Watch {
             last_output: None,
             first_token_us: None,
             gaps: Gaps::default(),
+            shows_usage: false,
         }
     }
 
-    /// Takes note of one event.
-    pub(crate) fn note(&mut self, event: &Event<'_>) -> EventClass {
+    /// Takes note of one event, which came `at` that moment.
+    pub(crate) fn note(&mut self, event: &Event<'_>, at: Instant) -> EventClass {
         let class = dialect::event_class(self.dialect, event.event, event.data);
-        self.usage.event(event.event, event.data);
+        self.shows_usage = self.usage.event(event.event, event.data);
         match class {
-            EventClass::Output => self.time_output(),
+            EventClass::Output => self.time_output(at),
             EventClass::Error | EventClass::StartUp | EventClass::Done => {}
         }
         class
     }
 
-    /// What was seen so far.
-    pub(crate) fn seen(&self) -> Seen {
-        Seen { usage: self.usage.usage(), first_token_us: self.first_token_us, gaps: self.gaps }
+    /// Whether the event that was noted last showed what was used.
+    pub(crate) fn shows_usage(&self) -> bool {
+        self.shows_usage
     }
 
-    fn time_output(&mut self) {
-        let now = Instant::now();
-        let since = |earlier: Instant| now.duration_since(earlier).as_micros() as u64;
+    /// What was seen so far.
+    pub(crate) fn seen(&self) -> Seen {
+        let gaps = (self.gaps.count() > 0).then(|| Box::new(self.gaps));
+        Seen { usage: self.usage.usage(), first_token_us: self.first_token_us, gaps }
+    }
+
+    fn time_output(&mut self, at: Instant) {
+        let since = |earlier: Instant| at.duration_since(earlier).as_micros() as u64;
         match self.last_output {
             Some(last) => self.gaps.add(since(last)),
             None => self.first_token_us = Some(since(self.began)),
         }
-        self.last_output = Some(now);
+        self.last_output = Some(at);
     }
 }

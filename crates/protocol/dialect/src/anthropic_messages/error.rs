@@ -31,7 +31,7 @@ pub(crate) fn read_stream_error(data: &[u8]) -> ErrorReply<'_> {
 }
 
 /// Reads `{"type":"error","error":{"type","message"}}`.
-pub(super) fn read_object<'a>(root: Raw<'a>) -> ErrorFields<'a> {
+pub(crate) fn read_object<'a>(root: Raw<'a>) -> ErrorFields<'a> {
     let inner = root.member("error").filter(|inner| inner.is_object()).unwrap_or(root);
     let beside = || scalar(root, "error").or_else(|| scalar(root, "message"));
     ErrorFields {

@@ -17,6 +17,7 @@ use memchr::memmem::Finder;
 use crate::format::{Code, Errors, Format, Framing, Generation, UsagePlace};
 
 pub(crate) use block_write::plain_document;
+pub(crate) use error::{read_object as read_error_object, write_stream_error};
 
 pub(crate) static FORMAT: Format = Format {
     name: "anthropic_messages",

@@ -6,6 +6,7 @@ use super::{Member, Part, ServerTool};
 use crate::Dialect;
 use crate::error::Error;
 use crate::json::{Raw, Text};
+use crate::options::GroupedTool;
 
 /// A request in the common vocabulary.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Request<'a> {
     pub(crate) own_only: Vec<String>,
     pub(crate) messages: Vec<Message<'a>>,
     pub(crate) tools: Vec<Tool<'a>>,
+    /// Which of them stand in a namespace.
+    pub(crate) grouped_tools: Vec<GroupedTool>,
     pub(crate) tool_choice: Option<ToolChoice<'a>>,
     pub(crate) parallel_tool_calls: Option<bool>,
     /// Most tokens the answer may have, thinking included.
@@ -57,6 +60,7 @@ impl Request<'_> {
             own_only: Vec::new(),
             messages: Vec::new(),
             tools: Vec::new(),
+            grouped_tools: Vec::new(),
             tool_choice: None,
             parallel_tool_calls: None,
             output_tokens_max: None,

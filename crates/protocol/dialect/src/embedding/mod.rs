@@ -2,6 +2,7 @@
 
 pub(crate) mod cohere;
 pub(crate) mod gemini;
+pub(crate) mod hugging_face;
 pub(crate) mod ollama;
 pub(crate) mod openai;
 pub(crate) mod titan;

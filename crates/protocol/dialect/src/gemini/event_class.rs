@@ -11,7 +11,7 @@ static TEXT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"text\""
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
 
 /// Classifies the data of one event. Streams of this dialect have no end marker.
-pub(super) fn event_class(_event: Option<&str>, data: &[u8]) -> EventClass {
+pub(crate) fn event_class(_event: Option<&str>, data: &[u8]) -> EventClass {
     if ERROR.find(data).is_some() && find_member(data, "error").is_some_and(is_filled) {
         return EventClass::Error;
     }

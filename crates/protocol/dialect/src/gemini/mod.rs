@@ -8,6 +8,7 @@ mod event_class;
 mod finish;
 mod grounding;
 mod media;
+pub(crate) mod media_parts;
 mod part;
 mod part_write;
 mod reply;
@@ -23,6 +24,7 @@ use memchr::memmem::Finder;
 
 use crate::format::{Code, Errors, Format, Framing, Generation, UsagePlace};
 
+pub(crate) use event_class::event_class;
 pub(crate) use part::is_about_own_tools;
 pub(crate) use schema::{adopt_schemas, write_schemas};
 
@@ -49,13 +51,17 @@ pub(crate) static FORMAT: Format = Format {
         stream_writer: |options| Box::new(stream::StreamWriter::new(options)),
     }),
     errors: ERRORS,
-    // Google's own assistants get replies wrapped in `response`.
-    usage: UsagePlace {
+    usage: usage_place(),
+    event_class,
+};
+
+/// Where replies say what they used. Google's own assistants get them wrapped in `response`.
+pub(crate) const fn usage_place() -> UsagePlace {
+    UsagePlace {
         name: "usageMetadata",
         finder: LazyLock::new(|| Finder::new("\"usageMetadata\"")),
         inside: "response",
         is_spread: false,
         read: usage::read_usage,
-    },
-    event_class: event_class::event_class,
-};
+    }
+}

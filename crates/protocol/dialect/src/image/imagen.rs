@@ -39,7 +39,7 @@ const OWN_PARAMETERS: &[&str] = &[
 ];
 
 /// The ratios the models draw in.
-const RATIOS: &[(&str, f64)] =
+pub(super) const RATIOS: &[(&str, f64)] =
     &[("1:1", 1.0), ("3:4", 0.75), ("4:3", 4.0 / 3.0), ("9:16", 0.5625), ("16:9", 16.0 / 9.0)];
 
 /// The longer side up to which a picture is one of `1K`; at 16:9 these have 1408 pixels.
@@ -126,7 +126,7 @@ fn write_request(
     request.write_rest(target, notes, &mut body)
 }
 
-fn write_parameters(
+pub(super) fn write_parameters(
     request: &Request<'_>,
     mut parameters: Object<'_>,
     write_own: impl FnOnce(&mut Object<'_>),
@@ -172,7 +172,7 @@ fn note(request: &Request<'_>, notes: &mut Notes) {
 }
 
 /// Reads a reply. Pictures that a filter withheld are left out, as other vendors do.
-fn read_reply<'a>(root: Raw<'a>) -> Result<Reply<'a>, Error> {
+pub(super) fn read_reply<'a>(root: Raw<'a>) -> Result<Reply<'a>, Error> {
     let predictions = fields::required(root, "predictions")?;
     let predictions = fields::each("predictions", predictions, |_, prediction| {
         let text = |name| fields::lenient_text(prediction, name);

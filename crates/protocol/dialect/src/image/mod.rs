@@ -1,7 +1,16 @@
 //! Pictures from a text. The common form; one file beside it for each wire format.
 
+pub(crate) mod edit;
+pub(crate) mod fal;
+pub(crate) mod gemini;
 pub(crate) mod imagen;
+pub(crate) mod imagen_edit;
 pub(crate) mod openai;
+pub(crate) mod openai_edit;
+pub(crate) mod runware;
+pub(crate) mod stability;
+pub(crate) mod titan;
+pub(crate) mod xai_edit;
 
 use crate::Dialect;
 use crate::canonical::{Member, Usage};
@@ -92,7 +101,7 @@ const RATIO_MAX: f64 = 16.0;
 
 impl<'a> Size<'a> {
     /// `1024x768`, or a word.
-    fn read(text: Text<'a>) -> Self {
+    pub(crate) fn read(text: Text<'a>) -> Self {
         let pixels = || {
             let plain = text.plain();
             let (width, height) = plain.split_once('x')?;
@@ -103,7 +112,7 @@ impl<'a> Size<'a> {
     }
 
     /// As OpenAI spells it.
-    fn spelt(&self) -> Text<'a> {
+    pub(crate) fn spelt(&self) -> Text<'a> {
         match self {
             Self::Pixels { width, height } => format!("{width}x{height}").into(),
             Self::Word(word) => word.clone(),
@@ -168,7 +177,7 @@ impl<'a> Request<'a> {
     }
 
     /// Notes a size that is a word; one that leaves it to the vendor is said by saying nothing.
-    fn note_size_word(&self, notes: &mut Notes) {
+    pub(crate) fn note_size_word(&self, notes: &mut Notes) {
         if let Some(Size::Word(word)) = &self.size
             && *word != *"auto"
         {

@@ -59,7 +59,7 @@ pub(crate) static NEBIUS: Format = Format {
     event_class: |_, _| EventClass::Output,
 };
 
-const fn usage_place() -> UsagePlace {
+pub(super) const fn usage_place() -> UsagePlace {
     UsagePlace::outermost("usage", || Finder::new("\"usage\""), read_usage)
 }
 
@@ -80,7 +80,7 @@ const OWN_MEMBERS: &[&str] = &[
 ];
 
 /// The ratios xAI draws in.
-const XAI_RATIOS: &[(&str, f64)] = &[
+pub(super) const XAI_RATIOS: &[(&str, f64)] = &[
     ("1:1", 1.0),
     ("3:4", 0.75),
     ("4:3", 4.0 / 3.0),
@@ -95,12 +95,19 @@ const XAI_RATIOS: &[(&str, f64)] = &[
 /// Reads a request of any of the three: their members do not contradict each other.
 fn read_request<'a>(root: Raw<'a>, source: Dialect) -> Result<Request<'a>, Error> {
     let mut request = Request::new(source);
-    request.prompt = fields::required_text(fields::object("", root)?, "prompt")?;
+    fields::required_text(fields::object("", root)?, "prompt")?;
+    read_members(root, &mut request)?;
+    Ok(request)
+}
+
+/// Reads whatever is there.
+pub(super) fn read_members<'a>(root: Raw<'a>, request: &mut Request<'a>) -> Result<(), Error> {
     let (mut width, mut height) = (None, None);
     for (name, value) in root.members().filter(|(_, value)| !value.is_null()) {
         match &*name {
             // The model to write is the caller's choice, and fallbacks are the gateway's own business.
-            "model" | "fallbacks" | "prompt" => {}
+            "model" | "fallbacks" => {}
+            "prompt" => request.prompt = fields::text(&name, value)?,
             "n" => request.count = Some(fields::number(&name, value)?),
             "size" => request.size = Some(Size::read(fields::text(&name, value)?)),
             "width" => width = Some(fields::count(&name, value)?),
@@ -128,7 +135,7 @@ fn read_request<'a>(root: Raw<'a>, source: Dialect) -> Result<Request<'a>, Error
     if let (Some(width), Some(height)) = (width, height) {
         request.size = Some(Size::Pixels { width, height });
     }
-    Ok(request)
+    Ok(())
 }
 
 fn write_openai(
@@ -269,7 +276,7 @@ fn note(request: &Request<'_>, notes: &mut Notes, names: &[&str]) {
     }
 }
 
-fn read_reply<'a>(root: Raw<'a>) -> Result<Reply<'a>, Error> {
+pub(super) fn read_reply<'a>(root: Raw<'a>) -> Result<Reply<'a>, Error> {
     let format = fields::lenient_text(root, "output_format");
     let data = fields::required(root, "data")?;
     let images = fields::each("data", data, |_, image| {
@@ -320,7 +327,7 @@ fn read_usage(usage: &mut Cursor<'_>, into: &mut Usage) -> Option<()> {
     Some(())
 }
 
-fn write_reply(
+pub(super) fn write_reply(
     reply: &Reply<'_>,
     options: &ReplyOptions<'_>,
     out: &mut Vec<u8>,

@@ -46,8 +46,16 @@ impl<'a> Raw<'a> {
         if node.kind != Kind::String {
             return None;
         }
-        let inner = self.text.get(node.start as usize + 1..node.end as usize - 1)?;
-        Some(if node.escaped { Text::Spelt(inner) } else { Text::Plain(Cow::Borrowed(inner)) })
+        Some(match self.inside(node)? {
+            inner if node.escaped => Text::Spelt(inner),
+            inner => Text::Plain(Cow::Borrowed(inner)),
+        })
+    }
+
+    /// What stands between the quotes of a string.
+    #[inline]
+    fn inside(&self, string: Node) -> Option<&'a str> {
+        self.text.get(string.start as usize + 1..string.end as usize - 1)
     }
 
     /// The string, escapes resolved.
@@ -96,8 +104,29 @@ impl<'a> Raw<'a> {
 
     /// The member of that name; the last one when it is there twice, `None` when it is null.
     pub(crate) fn member(&self, name: &str) -> Option<Raw<'a>> {
-        let found = self.members().filter(|(key, _)| *key == *name).last();
-        found.map(|(_, value)| value).filter(|value| !value.is_null())
+        let object = self.node();
+        if object.kind != Kind::Object {
+            return None;
+        }
+        let (mut at, mut found) = (self.at + 1, None);
+        while at < object.next as usize {
+            let value = Raw { at: at + 1, ..*self };
+            if self.is_named(self.nodes[at], name) {
+                found = Some(value);
+            }
+            at = value.node().next as usize;
+        }
+        found.filter(|value| !value.is_null())
+    }
+
+    /// Whether a key is that name. Most are told apart by their lengths.
+    #[inline]
+    fn is_named(&self, key: Node, name: &str) -> bool {
+        if key.escaped {
+            return self.inside(key).is_some_and(|key| Text::Spelt(key).plain() == name);
+        }
+        let (start, end) = (key.start as usize + 1, key.end as usize - 1);
+        end - start == name.len() && self.text.as_bytes().get(start..end) == Some(name.as_bytes())
     }
 }
 
@@ -117,14 +146,19 @@ pub(crate) struct Members<'a> {
 impl<'a> Iterator for Members<'a> {
     type Item = (Cow<'a, str>, Raw<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.end {
             return None;
         }
-        let key = Raw { at: self.at, ..self.document };
+        let key = self.document.nodes[self.at];
         let value = Raw { at: self.at + 1, ..self.document };
         self.at = value.node().next as usize;
-        Some((key.as_str()?, value))
+        let name = match self.document.inside(key)? {
+            name if key.escaped => Text::Spelt(name).into_plain(),
+            name => Cow::Borrowed(name),
+        };
+        Some((name, value))
     }
 }
 

@@ -4,7 +4,7 @@
 //! No recursion, a named depth limit, and checked slices only: nothing in a document can make this code panic.
 
 use super::raw::Raw;
-use super::string::plain_run;
+use super::string::{plain_run, string_text};
 use super::{DEPTH_MAX, DOCUMENT_BYTES_MAX, Fault};
 
 /// What a value is.
@@ -165,20 +165,23 @@ impl Parser<'_> {
     }
 
     fn string(&mut self) -> Result<(), Fault> {
-        let node = self.push(Kind::String, self.at);
+        let start = self.at;
+        let Some(text) = string_text(self.bytes.get(start + 1..).unwrap_or_default()) else {
+            return self.broken_string();
+        };
+        self.at += text.length + 2;
+        self.push_whole(Kind::String, start, text.is_escaped);
+        Ok(())
+    }
+
+    /// Finds the place where a string is broken.
+    #[cold]
+    fn broken_string(&mut self) -> Result<(), Fault> {
         self.at += 1;
         loop {
             self.at += plain_run(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    self.finish(node);
-                    return Ok(());
-                }
-                Some(b'\\') => {
-                    self.nodes[node].escaped = true;
-                    self.escape()?;
-                }
+                Some(b'\\') => self.escape()?,
                 _ => return self.syntax(),
             }
         }
@@ -203,14 +206,14 @@ impl Parser<'_> {
         if self.bytes.get(self.at..self.at + word.len()) != Some(word) {
             return self.syntax();
         }
-        let node = self.push(kind, self.at);
+        let start = self.at;
         self.at += word.len();
-        self.finish(node);
+        self.push_whole(kind, start, false);
         Ok(false)
     }
 
     fn number(&mut self) -> Result<bool, Fault> {
-        let node = self.push(Kind::Number, self.at);
+        let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
@@ -230,7 +233,7 @@ impl Parser<'_> {
             }
             self.digits()?;
         }
-        self.finish(node);
+        self.push_whole(Kind::Number, start, false);
         Ok(false)
     }
 
@@ -245,6 +248,12 @@ impl Parser<'_> {
     fn push(&mut self, kind: Kind, start: usize) -> usize {
         self.nodes.push(Node { start: start as u32, end: 0, next: 0, kind, escaped: false });
         self.nodes.len() - 1
+    }
+
+    /// Notes a value that has been read to its end and has no others inside.
+    fn push_whole(&mut self, kind: Kind, start: usize, escaped: bool) {
+        let next = self.nodes.len() as u32 + 1;
+        self.nodes.push(Node { start: start as u32, end: self.at as u32, next, kind, escaped });
     }
 
     fn finish(&mut self, node: usize) {

@@ -29,8 +29,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// What was not read yet, without white space in front.
+    #[inline]
     pub(crate) fn rest(&mut self) -> &'a [u8] {
-        self.rest = skip_space(self.rest);
+        // Machines write no white space, and all of it comes before the characters that can be seen.
+        if self.rest.first().is_none_or(|first| *first <= b' ') {
+            self.rest = skip_space(self.rest);
+        }
         self.rest
     }
 
@@ -48,13 +52,10 @@ impl<'a> Cursor<'a> {
 
     /// Passes over what follows a member's value up to the end of the object it stands in.
     pub(crate) fn end_of_object(&mut self) -> Option<()> {
-        match self.peek()? {
-            b',' => {
-                self.take(b',')?;
-                self.members(&mut |_, cursor| cursor.value().map(drop))
-            }
-            _ => self.take(b'}'),
+        if self.take_if(b',') {
+            return self.members(&mut |_, cursor| cursor.value().map(drop));
         }
+        self.take(b'}')
     }
 
     /// Reads members up to the end of the object they stand in.
@@ -68,9 +69,8 @@ impl<'a> Cursor<'a> {
             self.rest = behind.get(1..)?;
             self.take(b':')?;
             member(name, self)?;
-            match self.peek()? {
-                b',' => self.take(b',')?,
-                _ => return self.take(b'}'),
+            if !self.take_if(b',') {
+                return self.take(b'}');
             }
         }
     }
@@ -126,22 +126,33 @@ impl<'a> Cursor<'a> {
         }
         loop {
             element(self)?;
-            match self.peek()? {
-                b',' => self.take(b',')?,
-                _ => return self.take(b']'),
+            if !self.take_if(b',') {
+                return self.take(b']');
             }
         }
     }
 
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
         self.rest().first().copied()
     }
 
     /// Reads that byte, and white space in front of it.
+    #[inline]
     pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
-        let (first, behind) = self.rest().split_first()?;
-        self.rest = behind;
-        (*first == byte).then_some(())
+        self.take_if(byte).then_some(())
+    }
+
+    /// The same, if it comes next.
+    #[inline]
+    fn take_if(&mut self, byte: u8) -> bool {
+        match self.rest().split_first() {
+            Some((first, behind)) if *first == byte => {
+                self.rest = behind;
+                true
+            }
+            _ => false,
+        }
     }
 }
 

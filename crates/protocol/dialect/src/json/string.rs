@@ -4,6 +4,9 @@ use wide::u8x16;
 
 const BLOCK_BYTES: usize = 16;
 
+/// Names that fit so many blocks, and most do, are found without the long ones.
+const SHORT_BLOCKS: usize = 2;
+
 /// As many as a word has bits.
 const LONG_BLOCK_BYTES: usize = 64;
 
@@ -20,13 +23,17 @@ pub(crate) struct StringText {
 #[inline]
 pub(crate) fn string_text(text: &[u8]) -> Option<StringText> {
     // Names are short and have no escapes.
-    if let Some(block) = text.first_chunk() {
+    let mut beyond_ascii = 0;
+    for (index, block) in text.as_chunks().0.iter().take(SHORT_BLOCKS).enumerate() {
         let bytes = u8x16::new(*block);
+        beyond_ascii |= bytes.to_bitmask();
         let special = (backslashes(bytes) | stops(bytes)).to_bitmask();
-        let length = (special | 1 << BLOCK_BYTES).trailing_zeros() as usize;
-        if text.get(length) == Some(&b'"') {
-            let beyond_ascii = bytes.to_bitmask();
-            return Some(StringText { length, is_escaped: false, beyond_ascii });
+        if special != 0 {
+            let length = index * BLOCK_BYTES + special.trailing_zeros() as usize;
+            if text.get(length) == Some(&b'"') {
+                return Some(StringText { length, is_escaped: false, beyond_ascii });
+            }
+            break;
         }
     }
     any_string_text(text)

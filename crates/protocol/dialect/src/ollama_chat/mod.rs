@@ -8,7 +8,7 @@ mod message;
 mod reply;
 mod request;
 mod stream;
-mod timestamp;
+pub(crate) mod timestamp;
 mod usage;
 
 use std::sync::LazyLock;

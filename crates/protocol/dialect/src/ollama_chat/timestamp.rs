@@ -15,7 +15,7 @@ const CYCLE_DAYS: u64 = 146_097;
 const YEAR_MAX: u64 = 9999;
 
 /// Seconds since 1970; nothing for what is no such point in time. Fractions are cut off.
-pub(super) fn read_timestamp(text: &str) -> Option<u64> {
+pub(crate) fn read_timestamp(text: &str) -> Option<u64> {
     let (date, time) = text.split_once(['T', ' '])?;
     let mut date = date.split('-').map(|number| number.parse::<u64>().ok());
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
@@ -53,7 +53,7 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 }
 
 /// Spells seconds since 1970.
-pub(super) fn timestamp(seconds: u64) -> String {
+pub(crate) fn timestamp(seconds: u64) -> String {
     let from_march = seconds / DAY_SECONDS + DAYS_TO_1970;
     let (cycle, day_of_cycle) = (from_march / CYCLE_DAYS, from_march % CYCLE_DAYS);
     let leap_days = day_of_cycle / 1460 - day_of_cycle / 36_524 + day_of_cycle / 146_096;

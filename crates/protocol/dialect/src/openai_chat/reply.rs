@@ -162,7 +162,7 @@ pub(crate) fn write_reply(reply: &Reply<'_>, options: &ReplyOptions<'_>, out: &m
     }
     let mut choices = object.array("choices");
     for (index, choice) in reply.choices.iter().enumerate() {
-        write_choice(choice, index as u64, choices.object());
+        write_choice(choice, index as u64, options.notes.text_joint, choices.object());
     }
     drop(choices);
     if reply.usage.reported {
@@ -184,9 +184,9 @@ fn service_tier(tier: &Text<'_>) -> Option<&'static str> {
     }
 }
 
-fn write_choice(choice: &Choice<'_>, index: u64, mut object: Object<'_>) {
+fn write_choice(choice: &Choice<'_>, index: u64, joint: &str, mut object: Object<'_>) {
     object.u64("index", index);
-    write_message(choice, object.object("message"));
+    write_message(choice, joint, object.object("message"));
     match choice.logprobs {
         // The other dialect of OpenAI gives the list alone.
         Some(list) if list.is_array() => object.object("logprobs").raw("content", list),
@@ -196,14 +196,14 @@ fn write_choice(choice: &Choice<'_>, index: u64, mut object: Object<'_>) {
     object.str("finish_reason", &reason);
 }
 
-fn write_message(choice: &Choice<'_>, mut message: Object<'_>) {
+fn write_message(choice: &Choice<'_>, joint: &str, mut message: Object<'_>) {
     let parts = &choice.parts;
     message.str("role", "assistant");
-    write_content(parts, &mut message);
+    write_content(parts, joint, &mut message);
     write_refusal(parts, &mut message);
     write_plain(parts, "reasoning", &mut message);
     write_details(parts, &mut message);
-    write_annotations(parts, &mut message);
+    write_annotations(parts, joint, &mut message);
     write_tool_calls(parts, &mut message);
     write_images(parts, &mut message);
     match choice.audio {
@@ -264,17 +264,22 @@ fn texts<'p, 'a>(
 }
 
 /// All text as one string: clients of this dialect expect a string.
-fn write_content(parts: &[Part<'_>], message: &mut Object<'_>) {
+fn write_content(parts: &[Part<'_>], joint: &str, message: &mut Object<'_>) {
     if texts(parts).next().is_none() {
         return message.null("content");
     }
     let out = message.key("content");
     out.push(b'"');
-    texts(parts).for_each(|(text, _)| text.write_inner(out));
+    for (position, (text, _)) in texts(parts).enumerate() {
+        if position > 0 {
+            Text::from(joint).write_inner(out);
+        }
+        text.write_inner(out);
+    }
     out.push(b'"');
 }
 
-fn write_annotations(parts: &[Part<'_>], message: &mut Object<'_>) {
+fn write_annotations(parts: &[Part<'_>], joint: &str, message: &mut Object<'_>) {
     if texts(parts).all(|(_, citations)| citations.iter().all(|citation| citation.url.is_none())) {
         return;
     }
@@ -288,7 +293,7 @@ fn write_annotations(parts: &[Part<'_>], message: &mut Object<'_>) {
                 write_citation(url, citation.title.as_ref(), (from, to), annotations.object());
             }
         }
-        start = end;
+        start = end + joint.chars().count() as u64;
     }
 }
 

@@ -4,6 +4,7 @@ mod content;
 mod error;
 mod event_class;
 mod item;
+mod namespace;
 mod output;
 mod reply;
 mod request;

@@ -61,6 +61,7 @@ pub(super) fn is_signed_alone(piece: &Reasoning<'_>) -> bool {
 pub(super) struct Call<'c> {
     pub(super) call_id: &'c Text<'c>,
     pub(super) name: &'c Text<'c>,
+    pub(super) namespace: Option<&'c str>,
     pub(super) is_custom: bool,
 }
 
@@ -76,6 +77,9 @@ pub(super) fn write_call(
     object.str("type", if call.is_custom { "custom_tool_call" } else { "function_call" });
     object.str("status", status);
     object.text("call_id", call.call_id);
+    if let Some(namespace) = call.namespace {
+        object.str("namespace", namespace);
+    }
     object.text("name", call.name);
     write_quoted(object.key(if call.is_custom { "input" } else { "arguments" }), arguments);
 }

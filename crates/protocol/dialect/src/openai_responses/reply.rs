@@ -15,7 +15,7 @@ use crate::canonical::{
 use crate::error::{Error, What};
 use crate::fields;
 use crate::json::{Array, Cursor, Object, Raw, Text, write_str};
-use crate::options::ReplyOptions;
+use crate::options::{Notes, ReplyOptions};
 
 /// Reads a reply. Only what makes it useless is an error: a paid answer is not thrown away for an odd member.
 pub(super) fn read_reply<'a>(root: Raw<'a>) -> Result<Reply<'a>, Error> {
@@ -112,7 +112,9 @@ pub(super) fn write_reply(reply: &Reply<'_>, options: &ReplyOptions<'_>, out: &m
     let outcome = Outcome::Stopped(stop);
     write_response(&head, &outcome, &reply.usage, &mut object, |out| {
         let id = head.id.plain();
-        OutputWriter { id: &id, choice, count: 0, characters: 0 }.items(stop, Array::new(out));
+        let notes = options.notes;
+        OutputWriter { id: &id, choice, notes, count: 0, characters: 0 }
+            .items(stop, Array::new(out));
     });
     object.members(options.trailer);
 }
@@ -122,6 +124,7 @@ struct OutputWriter<'w, 'a> {
     /// The response's, from which those of its items are made.
     id: &'w str,
     choice: &'w Choice<'a>,
+    notes: &'w Notes,
     /// Items written.
     count: usize,
     /// Characters of the answer's text written.
@@ -247,7 +250,14 @@ impl<'a> OutputWriter<'_, 'a> {
 
     fn call(&mut self, call: &ToolCall<'_>, array: &mut Array<'_>) -> usize {
         let id = self.next_id(if call.is_custom { "ctc" } else { "fc" });
-        let named = Call { call_id: &call.id, name: &call.name, is_custom: call.is_custom };
+        let grouped = self.notes.grouped_tool(&call.name.plain());
+        let own_name = grouped.map(|tool| Text::from(&*tool.name));
+        let named = Call {
+            call_id: &call.id,
+            name: own_name.as_ref().unwrap_or(&call.name),
+            namespace: grouped.map(|tool| &*tool.namespace),
+            is_custom: call.is_custom,
+        };
         write_call(&id, "completed", &named, &mut array.object(), |out| match &call.arguments {
             Arguments::Text(text) => text.write_inner(out),
             Arguments::Value(value) => write_str(value.text(), out),

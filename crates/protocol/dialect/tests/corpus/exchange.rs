@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dialect::Dialect;
+use dialect::{Dialect, Purpose};
 use serde_json::Value;
 
 use crate::frames;
@@ -33,7 +33,9 @@ impl Exchange {
     /// The dialects it can be taken through.
     pub(crate) fn others(&self) -> impl Iterator<Item = Dialect> + use<> {
         let own = self.dialect;
-        own.peers().filter(move |dialect| *dialect != own)
+        // Of what no recording speaks there is nothing to learn what it must look like.
+        let is_recorded = |dialect: &Dialect| dialect.purpose() != Purpose::Completion;
+        own.peers().filter(move |dialect| *dialect != own && is_recorded(dialect))
     }
 
     /// Whether the request asks for a stream; Ollama gives one unless told not to.

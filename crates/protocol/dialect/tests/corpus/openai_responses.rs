@@ -46,6 +46,10 @@ fn allowed_tools(body: &Value) -> Vec<&Value> {
 }
 
 fn say_tool(tool: &Value, question: &mut Question) {
+    if tool["type"] == "namespace" {
+        // Elsewhere its tools stand alone.
+        return list(tool, "tools").iter().for_each(|tool| say_tool(tool, question));
+    }
     let function = if tool["function"].is_object() { &tool["function"] } else { tool };
     if tool["type"].as_str().is_none_or(|kind| kind == "function") {
         question.breakpoint(tool);
@@ -153,7 +157,7 @@ fn say_part(role: &str, part: &Value, question: &mut Question) {
 pub(crate) fn settings(body: &Value) -> Settings {
     let or_null = |condition: bool, value: Value| if condition { value } else { Value::Null };
     let is_own_tool = |tool: &&Value| {
-        tool["type"].as_str().is_none_or(|kind| kind == "function" || kind == "custom")
+        tool["type"].as_str().is_none_or(|kind| matches!(kind, "function" | "custom" | "namespace"))
     };
     let has_tools = list(body, "tools").iter().any(|tool| is_own_tool(&tool));
     let choice = &body["tool_choice"];
@@ -665,7 +669,7 @@ pub(crate) const ALLOWED: &[Allowed] = &[
     Allowed {
         feature: "translation",
         applies: |loss| is_refused_elsewhere(loss, "tools[", "].type"),
-        reason: "refused: tools only responses have and that the caller runs, and namespaces",
+        reason: "refused: tools only responses have and that the caller runs",
     },
     Allowed {
         feature: "translation",

@@ -189,9 +189,19 @@ fn request_facts(dialect: Dialect, body: &Value) -> Facts {
         Purpose::Rerank => rerank::request_facts(dialect, body),
         Purpose::TokenCount => token_count::request_facts(dialect, body),
         Purpose::Image => image::request_facts(dialect, body),
-        Purpose::Generation | Purpose::Speech | Purpose::Transcription | Purpose::Ocr => {
-            panic!("{} is not checked here", dialect.name())
-        }
+        Purpose::Generation
+        | Purpose::ImageEdit
+        | Purpose::Completion
+        | Purpose::Speech
+        | Purpose::Sound
+        | Purpose::Transcription
+        | Purpose::Ocr
+        | Purpose::Video
+        | Purpose::Decision
+        | Purpose::File
+        | Purpose::Batch
+        | Purpose::Container
+        | Purpose::Cache => panic!("{} is not checked here", dialect.name()),
     };
     said(facts)
 }
@@ -202,9 +212,19 @@ fn reply_facts(dialect: Dialect, body: &Value) -> Facts {
         Purpose::Rerank => rerank::reply_facts(dialect, body),
         Purpose::TokenCount => token_count::reply_facts(dialect, body),
         Purpose::Image => image::reply_facts(dialect, body),
-        Purpose::Generation | Purpose::Speech | Purpose::Transcription | Purpose::Ocr => {
-            panic!("{} is not checked here", dialect.name())
-        }
+        Purpose::Generation
+        | Purpose::ImageEdit
+        | Purpose::Completion
+        | Purpose::Speech
+        | Purpose::Sound
+        | Purpose::Transcription
+        | Purpose::Ocr
+        | Purpose::Video
+        | Purpose::Decision
+        | Purpose::File
+        | Purpose::Batch
+        | Purpose::Container
+        | Purpose::Cache => panic!("{} is not checked here", dialect.name()),
     };
     said(facts)
 }
@@ -219,9 +239,19 @@ fn valid_request(dialect: Dialect, body: &Value) -> Verdict {
         Purpose::Rerank => rerank::valid_request(dialect, body),
         Purpose::TokenCount => token_count::valid_request(dialect, body),
         Purpose::Image => image::valid_request(dialect, body),
-        Purpose::Generation | Purpose::Speech | Purpose::Transcription | Purpose::Ocr => {
-            panic!("{} is not checked here", dialect.name())
-        }
+        Purpose::Generation
+        | Purpose::ImageEdit
+        | Purpose::Completion
+        | Purpose::Speech
+        | Purpose::Sound
+        | Purpose::Transcription
+        | Purpose::Ocr
+        | Purpose::Video
+        | Purpose::Decision
+        | Purpose::File
+        | Purpose::Batch
+        | Purpose::Container
+        | Purpose::Cache => panic!("{} is not checked here", dialect.name()),
     }
 }
 
@@ -231,9 +261,19 @@ fn valid_reply(dialect: Dialect, body: &Value) -> Verdict {
         Purpose::Rerank => rerank::valid_reply(dialect, body),
         Purpose::TokenCount => token_count::valid_reply(dialect, body),
         Purpose::Image => image::valid_reply(dialect, body),
-        Purpose::Generation | Purpose::Speech | Purpose::Transcription | Purpose::Ocr => {
-            panic!("{} is not checked here", dialect.name())
-        }
+        Purpose::Generation
+        | Purpose::ImageEdit
+        | Purpose::Completion
+        | Purpose::Speech
+        | Purpose::Sound
+        | Purpose::Transcription
+        | Purpose::Ocr
+        | Purpose::Video
+        | Purpose::Decision
+        | Purpose::File
+        | Purpose::Batch
+        | Purpose::Container
+        | Purpose::Cache => panic!("{} is not checked here", dialect.name()),
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) type Frame = (Option<String>, String);
 pub(crate) fn frames(dialect: Dialect, written: &[u8]) -> Vec<Frame> {
     match dialect.framing() {
         Framing::Sse => text_frames(written, "\n\n"),
-        Framing::Lines => text_frames(written, "\n"),
+        Framing::Lines | Framing::Bytes => text_frames(written, "\n"),
         Framing::EventStream => messages(written),
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn reply(from: Dialect, to: Dialect, document: &[u8]) {
 /// The data in a line of a stream.
 fn data_of(dialect: Dialect, line: &[u8]) -> Option<&[u8]> {
     match dialect.framing() {
-        Framing::Lines => Some(line),
+        Framing::Lines | Framing::Bytes => Some(line),
         Framing::Sse | Framing::EventStream => line.strip_prefix(b"data: "),
     }
 }

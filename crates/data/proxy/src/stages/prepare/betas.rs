@@ -40,11 +40,25 @@ fn platform(provider: &str) -> Option<Platform> {
 }
 
 /// The betas in `header` that `provider` takes; empty where that is none. Anthropic itself, and
-/// whoever is configured to be like it, gets all of them.
-pub(super) fn taken_by<'h>(provider: &str, header: &'h [u8]) -> Cow<'h, [u8]> {
-    let Some(platform) = platform(provider) else { return Cow::Borrowed(header) };
+/// whoever is configured to be like it, gets all of them. What `overrides` says of a prefix, the
+/// longest ones first, goes before all that.
+pub(super) fn taken_by<'h>(
+    provider: &str,
+    overrides: &[(Box<str>, bool)],
+    header: &'h [u8],
+) -> Cow<'h, [u8]> {
+    let platform = platform(provider);
+    if platform.is_none() && overrides.is_empty() {
+        return Cow::Borrowed(header);
+    }
+    let is_known = |beta: &[u8]| {
+        platform.is_none_or(|platform| {
+            BETAS.iter().any(|(name, takers)| is_called(beta, name) && takers.contains(&platform))
+        })
+    };
     let is_taken = |beta: &&[u8]| {
-        BETAS.iter().any(|(name, takers)| is_called(beta, name) && takers.contains(&platform))
+        let said = overrides.iter().find(|(prefix, _)| beta.starts_with(prefix.as_bytes()));
+        said.map_or_else(|| is_known(beta), |(_, is_taken)| *is_taken)
     };
     let betas = header.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     Cow::Owned(betas.filter(is_taken).collect::<Vec<_>>().join(&b","[..]))
@@ -61,7 +75,21 @@ mod tests {
     use super::*;
 
     fn taken(provider: &str, header: &str) -> String {
-        String::from_utf8(taken_by(provider, header.as_bytes()).into_owned()).unwrap()
+        String::from_utf8(taken_by(provider, &[], header.as_bytes()).into_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_is_configured_goes_before_what_is_known() {
+        let overrides = [("context-1m-2025-08-07".into(), false), ("context-1m".into(), true)];
+        let all = b"context-1m-2025-08-07,context-1m-2026-01-01,files-api-2025-04-14";
+        let taken = |provider| {
+            let taken = taken_by(provider, &overrides, all).into_owned();
+            String::from_utf8(taken).unwrap()
+        };
+        assert_eq!(taken("anthropic"), "context-1m-2026-01-01,files-api-2025-04-14");
+        assert_eq!(taken("vertex"), "context-1m-2026-01-01");
+        let all = [("files-api".into(), true)];
+        assert_eq!(&*taken_by("vertex", &all, b"files-api-2025-04-14"), b"files-api-2025-04-14");
     }
 
     #[test]

@@ -39,7 +39,7 @@ mod tests {
     fn without(text: &str) -> String {
         let mut members = Vec::new();
         peek(text.as_bytes(), &mut members).unwrap();
-        let body = Body { text: text.as_bytes(), members: &members };
+        let body = Body::json(text.as_bytes(), &members);
         String::from_utf8(without_block(&body).into_owned()).unwrap()
     }
 

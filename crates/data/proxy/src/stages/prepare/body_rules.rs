@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use provider::{BodyRules, When};
+use provider::{BodyRules, MessageRules, When};
 use sonic_rs::{JsonValueTrait, LazyValue, to_array_iter, to_object_iter};
 
+use super::{Body, message_rules};
 use crate::stages::peek::Member;
 use crate::stages::splice::Edits;
 
@@ -16,18 +17,12 @@ const STRIP_DEPTH_MAX: usize = 4;
 /// A marker of other vendors for what is worth caching.
 const CACHE_CONTROL: &str = "cache_control";
 
-/// Made once: looking for it is most of what these rules cost.
+/// Finds a marker in a part of a body that has one somewhere.
 static MARKER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(CACHE_CONTROL));
 
-/// Notes the edits that `rules` ask for in `body`, whose top-level members are `members`.
-pub(super) fn apply(
-    rules: &BodyRules,
-    model: &str,
-    body: &[u8],
-    members: &[Member],
-    edits: &mut Edits,
-) {
-    let document = Document { body, members };
+/// Notes the edits that `rules` ask for in `body`.
+pub(super) fn apply(rules: &BodyRules, model: &str, body: &Body<'_>, edits: &mut Edits) {
+    let document = Document { body: body.text, members: body.members };
     for name in rules.drops.iter().chain(drops_by_model(rules, model)) {
         document.remove(name, edits);
     }
@@ -37,8 +32,13 @@ pub(super) fn apply(
             document.remove(name, edits);
         }
     }
-    if rules.strips_cache_control {
+    if rules.strips_cache_control && body.has_cache_control {
         document.strip_cache_control(edits);
+    }
+    if rules.messages != MessageRules::NONE
+        && let Some((_, member)) = document.find("messages")
+    {
+        message_rules::apply(&rules.messages, body.text, document.text(member), edits);
     }
     for flatten in rules.flattens {
         document.flatten(flatten, edits);
@@ -199,10 +199,11 @@ mod tests {
 
     fn changed(provider: &str, model: &str, body: &str) -> String {
         let mut members = Vec::new();
-        peek(body.as_bytes(), &mut members).unwrap();
+        let has_cache_control = peek(body.as_bytes(), &mut members).unwrap().has_cache_control;
         let mut edits = Edits::default();
         let rules = &provider::find(provider).unwrap().body;
-        apply(rules, model, body.as_bytes(), &members, &mut edits);
+        let document = Body { has_cache_control, ..Body::json(body.as_bytes(), &members) };
+        apply(rules, model, &document, &mut edits);
         let mut out = Vec::new();
         edits.apply(body.as_bytes(), &members, &mut |piece| out.extend_from_slice(piece));
         let out = String::from_utf8(out).unwrap();
@@ -235,6 +236,94 @@ mod tests {
         );
         let expected = r#"{"messages":[{"role":"user","content":[{"type":"text" ,"text":"a"},{}]}],"tools":[{"function":{"parameters":{"properties":{"cache_control":{}}}}}]}"#;
         assert_eq!(changed("openai", "m", &body), expected);
+    }
+
+    /// Members that only OpenAI and Azure take.
+    const OPENAI_ALONE: &str = r#"{"prediction":{},"prompt_cache_key":"k","prompt_cache_retention":"24h","verbosity":"low","store":true,"web_search_options":{},"a":1}"#;
+
+    #[test]
+    fn every_other_host_of_chats_loses_what_only_openai_and_azure_have() {
+        for row in provider::PROVIDERS {
+            let is_chat = |it: &provider::Endpoint| {
+                it.operation == dialect::Operation::ChatCompletion
+                    && it.dialect == Some(dialect::Dialect::OpenAiChat)
+            };
+            if !row.endpoints.iter().any(is_chat) || row.name == "mock" {
+                continue;
+            }
+            let expected = match row.name {
+                "openai" | "azure" => OPENAI_ALONE,
+                _ => r#"{"a":1}"#,
+            };
+            assert_eq!(changed(row.name, "m", OPENAI_ALONE), expected, "{}", row.name);
+            let reasoning = r#"{"reasoning":{"effort":"high","max_tokens":9}}"#;
+            let flat = r#"{"reasoning_effort":"high"}"#;
+            assert_eq!(changed(row.name, "m", reasoning), flat, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn perplexity_gets_no_tools_and_keeps_its_search() {
+        let body = r#"{"tools":[],"tool_choice":"auto","stop":"x","logit_bias":{},"logprobs":true,"seed":1,"parallel_tool_calls":true,"service_tier":"x","search_mode":"web"}"#;
+        assert_eq!(changed("perplexity", "sonar", body), r#"{"search_mode":"web"}"#);
+    }
+
+    #[test]
+    fn groks_that_think_lose_what_they_refuse() {
+        let body =
+            r#"{"presence_penalty":1,"frequency_penalty":1,"stop":"x","reasoning_effort":"low"}"#;
+        for (model, kept) in [
+            ("grok-4", "{}"),
+            ("grok-code-fast-1", "{}"),
+            ("grok-3", r#"{"frequency_penalty":1,"stop":"x"}"#),
+            ("grok-3-mini", r#"{"reasoning_effort":"low"}"#),
+            ("grok-4-fast-non-reasoning", body),
+            ("grok-2", body),
+        ] {
+            assert_eq!(changed("xai", model, body), kept, "{model}");
+        }
+    }
+
+    #[test]
+    fn output_limits_have_the_name_the_host_knows() {
+        for host in ["mistral", "ollama", "perplexity", "deepseek", "databricks", "sarvam"] {
+            let body = r#"{"max_completion_tokens":99}"#;
+            assert_eq!(changed(host, "m", body), r#"{"max_tokens":99}"#, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_call_of_a_tool_gets_an_id_that_mistral_takes_and_so_does_its_result() {
+        let body = r#"{"messages":[{"role":"user","content":"\"tool_call_id\":\"x\""},{"role":"assistant","tool_calls":[{"id":"call_7f","type":"function","function":{"name":"f","arguments":"{\"id\":\"call_7f\"}"}},{"id":"abcDEF123"}]},{"role":"tool","tool_call_id":"call_7f","content":"1"},{"role":"tool","tool_call_id":"abcDEF123"}]}"#;
+        let changed = changed("mistral", "m", body);
+        let new = changed.split("\"tool_call_id\":\"").nth(1).unwrap()[..9].to_owned();
+        assert!(new.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{changed}");
+        let expected = body
+            .replace(r#"[{"id":"call_7f""#, &format!(r#"[{{"id":"{new}""#))
+            .replace(r#""tool_call_id":"call_7f""#, &format!(r#""tool_call_id":"{new}""#));
+        assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn reasoning_goes_back_under_the_name_the_host_knows() {
+        let body = |name: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"assistant","{name}":"so","content":"a"}},{{"role":"user","content":"{name}"}}]}}"#
+            )
+        };
+        let (reasoning, content) = (body("reasoning"), body("reasoning_content"));
+        let renamed = |from: &str, to: &str| {
+            body(from).replacen(&format!("\"{from}\":"), &format!("\"{to}\":"), 1)
+        };
+        assert_eq!(changed("deepseek", "m", &content), content);
+        assert_eq!(changed("deepseek", "m", &reasoning), renamed("reasoning", "reasoning_content"));
+        for host in ["groq", "cerebras"] {
+            assert_eq!(changed(host, "m", &reasoning), reasoning);
+            let expected = renamed("reasoning_content", "reasoning");
+            assert_eq!(changed(host, "m", &content), expected);
+        }
+        let both = r#"{"messages":[{"reasoning":"a","reasoning_content":"b"}]}"#;
+        assert_eq!(changed("deepseek", "m", both), both);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A stream of events, relayed or translated event by event. Nothing waits for what comes later.
 
-use dialect::{Notes, ReplyOptions, StreamTranslator};
+use dialect::{Framing, Notes, ReplyOptions, StreamTranslator};
 use net::Buffer;
 use wire::Event;
 
@@ -8,6 +8,7 @@ use super::output::Output;
 use super::{Look, Manners, Relay};
 use crate::error_body;
 use crate::reject::{Kind, Reject};
+use crate::routes::Telling;
 use crate::stages::events::{self, Events};
 use crate::stages::open::Stream;
 use crate::stages::watch::{Seen, Watch};
@@ -24,7 +25,7 @@ const ARRAY_TYPE: &[u8] = b"content-type: application/json\r\n";
 /// Sends the stream whose beginning is in `stream`.
 pub(super) async fn run(relay: &mut Relay<'_>, mut stream: Box<Stream>) -> Seen {
     begin(relay, stream.notes.is_some());
-    let Stream { held, reader, watch, notes, has_ended } = &mut *stream;
+    let Stream { held, reader, watch, notes, has_ended, .. } = &mut *stream;
     let held = std::mem::replace(held, Buffer::unallocated());
     relay.output.settle_in();
     let outcome = match notes {
@@ -41,6 +42,7 @@ pub(super) async fn run(relay: &mut Relay<'_>, mut stream: Box<Stream>) -> Seen 
         }
     };
     if let Err(reject) = outcome {
+        stream.call_off.take().into_iter().for_each(|call_off| call_off.send());
         // What is translated only ever goes out in whole events.
         let is_between = stream.notes.is_some() || !stream.reader.is_inside_event();
         Box::pin(tell(relay, reject, is_between)).await;
@@ -57,14 +59,13 @@ fn begin(relay: &mut Relay<'_>, is_translated: bool) {
     let lines =
         [if opens { OPEN_ORIGIN } else { b"" }, if is_said { b"" } else { NO_CACHE }].concat();
     let own_type = is_translated.then(|| relay.manners.caller_dialect.framing());
-    let own_type = match relay.manners.lists_events {
-        true => Some(ARRAY_TYPE),
-        false => own_type.map(events::header_lines),
+    let own_type = match relay.manners.telling {
+        Telling::AsEvents | Telling::InNumbers => own_type.map(events::header_lines),
+        Telling::AsList => Some(ARRAY_TYPE),
+        Telling::InChunks => Some(events::header_lines(Framing::EventStream)),
     };
     relay.begin(framing, own_type, &lines);
-    if relay.manners.lists_events {
-        relay.output.list_events();
-    }
+    relay.output.tell(relay.manners.telling, relay.manners.caller_dialect);
     let held = relay.passing.taken - relay.head.len();
     relay.passing.answering.upstream.connection.consume(held);
 }
@@ -143,19 +144,21 @@ impl Passage for Untouched<'_> {
         };
         // The held payload is read again, this time to leave events out.
         self.reader.restart();
-        filter.pass(self.reader, payload, output, |_| ())
+        filter.pass(self.reader, payload, output, |_| true)
     }
 
     fn next(&mut self, output: &mut Output, payload: &[u8]) -> Result<(), Reject> {
         let watch = &mut *self.watch;
         if let Some(filter) = &mut self.filter {
+            let at = output.arrived;
             return filter.pass(self.reader, payload, output, |event| {
-                watch.note(event);
+                watch.note(event, at);
+                watch.shows_usage()
             });
         }
         let mut rest = payload;
         while let Some(event) = self.reader.next(&mut rest)? {
-            watch.note(&event);
+            watch.note(&event, output.arrived);
         }
         output.relay(payload);
         Ok(())
@@ -181,17 +184,17 @@ impl UsageFilter {
         Self { pending: Vec::new() }
     }
 
+    /// Lets events pass; `note` takes note of each and says whether it may show usage.
     fn pass(
         &mut self,
         reader: &mut Events,
         payload: &[u8],
         output: &mut Output,
-        mut note: impl FnMut(&Event<'_>),
+        mut note: impl FnMut(&Event<'_>) -> bool,
     ) -> Result<(), Reject> {
         let (mut rest, mut done) = (payload, 0);
         while let Some(event) = reader.next(&mut rest)? {
-            note(&event);
-            let is_unasked = dialect::is_usage_alone(event.data);
+            let is_unasked = note(&event) && dialect::is_usage_alone(event.data);
             let in_payload = event.raw.len() - event.raw.len().min(self.pending.len());
             let end = payload.len() - rest.len();
             if is_unasked {
@@ -260,7 +263,7 @@ impl<'w> Translation<'w> {
         let mut rest = payload;
         while let Some(event) = self.reader.next(&mut rest)? {
             if !is_noted {
-                self.watch.note(&event);
+                self.watch.note(&event, output.arrived);
             }
             let written = write_event(&mut self.translator, &event, output, &mut self.frames);
             if let Err(reject) = written {
@@ -300,7 +303,7 @@ impl Passage for Translation<'_> {
     fn end(&mut self, output: &mut Output) -> Result<(), Reject> {
         // Some providers close right behind their last line.
         if let Some(event) = self.reader.finish() {
-            self.watch.note(&event);
+            self.watch.note(&event, output.arrived);
             write_event(&mut self.translator, &event, output, &mut self.frames)?;
         }
         if !self.translator.is_finished() {

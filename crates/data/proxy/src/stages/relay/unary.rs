@@ -8,7 +8,7 @@ use super::{Look, Relay};
 use crate::limits::USAGE_BODY_BYTES_MAX;
 use crate::reject::{Kind, Reject};
 use crate::reply_head::Framing;
-use crate::stages::open::{Beginning, begins};
+use crate::stages::open::Beginning;
 use crate::stages::watch::Seen;
 
 /// Relays the reply, the beginning of which has arrived.
@@ -55,30 +55,30 @@ async fn pass(relay: &mut Relay<'_>, tee: &mut Tee<'_>) -> Result<(), Reject> {
 /// The framing for the caller. Where the reply tells how it was routed, that makes the body longer
 /// by a length that is known before the body is.
 fn framing(relay: &mut Relay<'_>) -> Result<Framing, Reject> {
-    let added = injected(relay)?;
+    let added = injected(relay);
     match relay.head.body(&Method::POST) {
         BodyLength::Fixed(bytes) => {
             bytes.checked_add(added).map(Framing::Length).ok_or_else(too_long)
         }
         BodyLength::None => Ok(Framing::Empty),
+        BodyLength::Chunked | BodyLength::UntilClose if relay.context.is_head => Ok(Framing::Empty),
         BodyLength::Chunked | BodyLength::UntilClose => Ok(relay.context.open_framing()),
     }
 }
 
 /// Prepares the additional member; how many bytes it takes, comma included.
-fn injected(relay: &mut Relay<'_>) -> Result<u64, Reject> {
+fn injected(relay: &mut Relay<'_>) -> u64 {
     if !relay.output.tells() {
-        return Ok(0);
+        return 0;
     }
-    let input = relay.passing.answering.upstream.connection.input();
-    let comma = match begins(&relay.passing.body, input, relay.head.len())? {
-        Some(Beginning::Members) => 1,
-        Some(Beginning::EmptyObject) => 0,
-        Some(Beginning::Other) | None => return Ok(0),
+    let comma = match relay.passing.beginning {
+        Beginning::Members => 1,
+        Beginning::EmptyObject => 0,
+        Beginning::Other => return 0,
     };
-    let latency = relay.manners.began.elapsed();
+    let latency = relay.manners.opened.duration_since(relay.manners.began);
     relay.output.inject_object(latency);
-    Ok(relay.output.injected_len(latency) + comma)
+    relay.output.injected_len(latency) + comma
 }
 
 #[cold]

@@ -8,6 +8,7 @@ use crate::error::{Error, What};
 use crate::fields;
 use crate::json::{Raw, Text};
 use crate::openai_responses::item::{Item, read_item};
+use crate::openai_responses::namespace;
 
 /// Reads a request body.
 pub(in crate::openai_responses) fn read_request<'a>(root: Raw<'a>) -> Result<Request<'a>, Error> {
@@ -194,7 +195,8 @@ fn read_input<'a>(input: Raw<'a>, request: &mut Request<'a>) -> Result<(), Error
 
 fn take_item<'a>(position: usize, item: Raw<'a>, request: &mut Request<'a>) -> Result<(), Error> {
     match read_item(item)? {
-        Item::Message(Role::Assistant, parts) | Item::Assistant(parts) => {
+        Item::Message(Role::Assistant, mut parts) | Item::Assistant(mut parts) => {
+            namespace::rename_calls(item, &mut parts, request);
             join(Role::Assistant, parts, position, request);
         }
         Item::Message(role, parts) => {

@@ -6,14 +6,14 @@ use crate::canonical::{
 use crate::error::{Error, What};
 use crate::fields;
 use crate::json::{Raw, Text};
+use crate::openai_responses::namespace;
 
-/// Types of tools that the caller runs itself, and groups of tools: without them the conversation makes no sense.
+/// Types of tools that the caller runs itself: without them the conversation makes no sense.
 const NEEDED: &[&str] = &[
     "apply_patch",
     "computer",
     "computer_use_preview",
     "local_shell",
-    "namespace",
     "programmatic_tool_calling",
     "shell",
 ];
@@ -33,16 +33,29 @@ pub(super) fn read_tools<'a>(
         }
         Ok(read)
     })?;
-    for tool in read {
-        let is_known = |known: &Tool<'_>| match (known, &tool) {
-            (Tool::Function(known), Tool::Function(tool)) => known.name == tool.name,
-            _ => false,
-        };
-        if !request.tools.iter().any(is_known) {
-            request.tools.push(tool);
+    let mut groups = Vec::new();
+    for (position, tool) in read.into_iter().enumerate() {
+        match tool {
+            Tool::Vendor { kind, raw } if kind == *namespace::TYPE => groups.push((position, raw)),
+            tool => add(tool, request),
         }
     }
+    for (position, group) in groups {
+        namespace::read_group(group, request, read_tool)
+            .map_err(|error| error.in_element(position).in_member(name))?;
+    }
     Ok(())
+}
+
+/// A function that is offered again is the same one.
+fn add<'a>(tool: Tool<'a>, request: &mut Request<'a>) {
+    let is_known = |known: &Tool<'_>| match (known, &tool) {
+        (Tool::Function(known), Tool::Function(tool)) => known.name == tool.name,
+        _ => false,
+    };
+    if !request.tools.iter().any(is_known) {
+        request.tools.push(tool);
+    }
 }
 
 fn read_tool<'a>(tool: Raw<'a>) -> Result<Tool<'a>, Error> {

@@ -19,7 +19,7 @@ use crate::openai_responses::reply::item_id;
 use crate::openai_responses::reply::write_picture;
 use crate::openai_responses::response::{Head, Outcome, status_of_stop, write_response};
 use crate::openai_responses::server_tool::{item_type, phase, write_server_item};
-use crate::options::ReplyOptions;
+use crate::options::{GroupedTool, ReplyOptions};
 use crate::sse;
 
 /// Most items an answer may have.
@@ -35,6 +35,8 @@ pub(in crate::openai_responses) struct StreamWriter {
     model: Text<'static>,
     is_model_given: bool,
     created: u64,
+    /// The caller's tools that stand in a namespace.
+    grouped_tools: Vec<GroupedTool>,
     has_started: bool,
     is_ended: bool,
     /// The number of the next event.
@@ -106,6 +108,7 @@ struct OpenCall {
     slot: u32,
     call_id: Text<'static>,
     name: Text<'static>,
+    namespace: Option<String>,
     is_custom: bool,
     /// Escaped, without quotes.
     arguments: Vec<u8>,
@@ -113,7 +116,12 @@ struct OpenCall {
 
 impl OpenCall {
     fn named(&self) -> Call<'_> {
-        Call { call_id: &self.call_id, name: &self.name, is_custom: self.is_custom }
+        Call {
+            call_id: &self.call_id,
+            name: &self.name,
+            namespace: self.namespace.as_deref(),
+            is_custom: self.is_custom,
+        }
     }
 }
 
@@ -151,6 +159,7 @@ impl StreamWriter {
             model: options.model.unwrap_or_default().to_owned().into(),
             is_model_given: options.model.is_some(),
             created: options.created,
+            grouped_tools: options.notes.grouped_tools.clone(),
             has_started: false,
             is_ended: false,
             sequence: 0,
@@ -479,10 +488,12 @@ impl StreamWriter {
         trailer: Trailer<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        let grouped = self.grouped_tools.iter().find(|tool| name == *tool.written);
         let call = OpenCall {
             slot,
             call_id: id.into_owned(),
-            name: name.into_owned(),
+            namespace: grouped.map(|tool| tool.namespace.clone()),
+            name: grouped.map_or_else(|| name.into_owned(), |tool| tool.name.clone().into()),
             is_custom,
             arguments: Vec::new(),
         };
