@@ -8,17 +8,7 @@ use super::{Asked, Batch, ENDS_AT_TEXT, File, MADE_AT_TEXT, Question, Shelf, con
 use crate::mock::refusal::Refusal;
 use crate::mock::reply::{Body, Reply};
 
-/// Without it, in a header or as a parameter, there are no files.
-const FILES_BETA: &str = "files-api-2025-04-14";
-
 pub(super) fn serve(shelf: &mut Shelf, asked: &Asked<'_>) -> Result<Reply, Refusal> {
-    if asked.kind == "files" {
-        let betas = asked.request.header("anthropic-beta").unwrap_or_default();
-        let is_beta = asked.request.query("beta").as_deref() == Some("true");
-        if !is_beta && !betas.split(',').any(|beta| beta.trim() == FILES_BETA) {
-            return Err(asked.unknown());
-        }
-    }
     Ok(Reply::json(
         200,
         &match asked.operation() {
