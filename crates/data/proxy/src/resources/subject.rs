@@ -10,6 +10,7 @@ use wire::{FormFault, FormPart, FormReader, RequestHead, form_boundary};
 use crate::caller::CallerHeaders;
 use crate::reject::{Kind, Reject};
 use crate::routes::{BareModel, Captures, Ids, Owner, Resource, captured};
+use crate::stages::form::unreadable;
 use crate::stages::peek::{Member, check_model_length, peek, peek_beginning};
 use crate::stages::read::Request;
 
@@ -131,7 +132,7 @@ impl<'r> Source<'r, '_> {
         if self.body.is_empty() {
             return Ok(Content::Empty);
         }
-        let boundary = form_boundary(self.content_type).map_err(|error| bad_form(&error))?;
+        let boundary = form_boundary(self.content_type).map_err(|error| unreadable(&error))?;
         if let Some(boundary) = boundary {
             return self.form(&boundary);
         }
@@ -158,7 +159,7 @@ impl<'r> Source<'r, '_> {
                 Err(error) if error.what == FormFault::Incomplete && !self.is_whole => {
                     return Ok(Content::Form(parts));
                 }
-                Err(error) => return Err(bad_form(&error)),
+                Err(error) => return Err(unreadable(&error)),
             }
         }
     }
@@ -283,11 +284,6 @@ pub(super) fn query_value<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>
 #[cold]
 fn path_not_text() -> Reject {
     Reject::new(Kind::Malformed, "the id in the path is not UTF-8")
-}
-
-#[cold]
-fn bad_form(error: &wire::FormError) -> Reject {
-    Reject::new(Kind::Malformed, format!("the form cannot be read: {error}"))
 }
 
 #[cold]

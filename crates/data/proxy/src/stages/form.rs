@@ -191,7 +191,7 @@ fn add_model(body: &[u8], model: &str, edits: &mut Edits) {
 }
 
 #[cold]
-fn unreadable(error: &FormError) -> Reject {
+pub(crate) fn unreadable(error: &FormError) -> Reject {
     Reject::new(Kind::Malformed, format!("Invalid form: {error}"))
 }
 

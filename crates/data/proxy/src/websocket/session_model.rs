@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use sonic_rs::{JsonValueTrait, LazyValue};
+use wire::{FormReader, form_boundary};
 
 use crate::reject::{Kind, Reject};
+use crate::stages::form::unreadable;
 use crate::stages::peek::check_model_length;
 
 /// Where JSON that describes a session may name the model.
 const PLACES: [&[&str]; 2] = [&["model"], &["session", "model"]];
 
 /// The part of a form that describes the session.
-const SESSION_PART: &str = "name=\"session\"";
+const SESSION_PART: &str = "session";
 
 /// A model in a body.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,9 +26,10 @@ pub(super) struct Found<'b> {
 
 /// The model that `body` names, if it names one.
 pub(super) fn find<'b>(content_type: &[u8], body: &'b [u8]) -> Result<Option<Found<'b>>, Reject> {
-    let found = match Form::of(content_type) {
-        Some(form) => {
-            let Some(part) = form.part(body, SESSION_PART) else { return Ok(None) };
+    let boundary = form_boundary(content_type).map_err(|error| unreadable(&error))?;
+    let found = match boundary {
+        Some(boundary) => {
+            let Some(part) = session_part(&boundary, body)? else { return Ok(None) };
             let found = in_json(body.get(part.clone()).unwrap_or_default())?;
             found.map(|found| Found {
                 at: part.start + found.at.start..part.start + found.at.end,
@@ -74,44 +77,15 @@ fn found<'t>(text: &'t [u8], value: &LazyValue<'t>) -> Option<Found<'t>> {
     (text.get(at.clone())? == raw.as_bytes()).then_some(Found { model: model.into(), at })
 }
 
-/// A form of several parts (RFC 7578).
-struct Form {
-    /// The line between parts, with the line end before it.
-    delimiter: Vec<u8>,
-}
-
-impl Form {
-    fn of(content_type: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(content_type).ok()?;
-        let mut parameters = text.split(';').map(str::trim);
-        let kind = parameters.next()?;
-        if !kind.eq_ignore_ascii_case("multipart/form-data") {
-            return None;
-        }
-        let boundary = parameters.find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            name.eq_ignore_ascii_case("boundary").then(|| value.trim_matches('"'))
-        })?;
-        Some(Self { delimiter: format!("\r\n--{boundary}").into_bytes() })
-    }
-
-    /// Where the contents of the part stand whose head says `named`.
-    fn part(&self, body: &[u8], named: &str) -> Option<Range<usize>> {
-        // The first delimiter has no line end before it.
-        let mut at =
-            body.starts_with(self.delimiter.get(2..)?).then(|| self.delimiter.len() - 2)?;
-        loop {
-            let rest = body.get(at..)?;
-            let head_end = memchr::memmem::find(rest, b"\r\n\r\n")? + 4;
-            let length = memchr::memmem::find(rest.get(head_end..)?, &self.delimiter)?;
-            let is_it = memchr::memmem::find(rest.get(..head_end)?, named.as_bytes()).is_some();
-            let part = at + head_end..at + head_end + length;
-            if is_it {
-                return Some(part);
-            }
-            at = part.end + self.delimiter.len();
+/// The value of the part that describes the session, as far as the form was read for it.
+fn session_part(boundary: &[u8], body: &[u8]) -> Result<Option<Range<usize>>, Reject> {
+    let mut reader = FormReader::new(boundary, body);
+    while let Some(part) = reader.next_part().map_err(|error| unreadable(&error))? {
+        if part.name == SESSION_PART {
+            return Ok(Some(part.value));
         }
     }
+    Ok(None)
 }
 
 #[cfg(test)]
